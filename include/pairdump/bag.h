@@ -1,0 +1,41 @@
+/*
+ * bag: the tag files of a BagIt bag (RFC 8493) as text, built line by line and parsed back.
+ *
+ * Paths here are relative to the bag's top folder ("data/usr/share/..."). A manifest line is
+ * "<hex>  <path>\n" with two spaces, as sha256sum prints, CR, LF and '%' of the path escaped.
+ */
+#ifndef PAIRDUMP_BAG_H
+#define PAIRDUMP_BAG_H
+
+#include "pairdump/digest.h"
+#include "pairdump/text.h"
+#include "pairdump/toc.h"
+
+/* "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n" */
+const char *pd_bagit_txt(void);
+
+/* path need not be NUL-terminated. */
+PD_MUST_USE enum pd_status pd_bag_manifest_line(struct pd_buf *out, const char *hex,
+                                                const char *path, size_t len);
+/* "Label: value\n", long values not folded; CR and LF in the value become spaces. */
+PD_MUST_USE enum pd_status pd_bag_info_line(struct pd_buf *out, const char *label,
+                                            const char *fmt, ...) PD_PRINTF(3, 4);
+
+/* Whole manifest-sha256.txt of a toc: regular files and hard links, in order. */
+PD_MUST_USE enum pd_status pd_bag_manifest(struct pd_buf *out, const struct pd_toc *toc);
+/* Tag file "not-whole.txt": one line "<state> <escaped path>" for each file that is not PD_WHOLE;
+ * empty buffer if all are. */
+PD_MUST_USE enum pd_status pd_bag_not_whole(struct pd_buf *out, const struct pd_toc *toc);
+
+/* Walks a manifest of any origin. Called per line with the decoded path (no NUL inside, checked
+ * with pd_path_is_safe; a line that fails any check is PD_BAD_FORMAT naming its number). */
+typedef enum pd_status (*pd_bag_line_fn)(void *arg, const uint8_t *digest, const char *path,
+                                         size_t len, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_bag_manifest_parse(const char *text, size_t len, size_t digest_len,
+                                                 pd_bag_line_fn fn, void *arg,
+                                                 struct pd_error *err);
+/* "Label: value" lines, values with continuation lines folded to one. Labels match regardless of
+ * case. false when absent; out always NUL-terminated. */
+bool pd_bag_info_get(const char *text, size_t len, const char *label, char *out, size_t size);
+
+#endif

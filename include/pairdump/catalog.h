@@ -1,0 +1,239 @@
+/*
+ * catalog: the database that knows dumps, archives, copies, volumes, files and every verification.
+ *
+ * Written once in portable SQL on sql.h. Every call that changes something is one transaction: a kill
+ * at any instant leaves a catalog that tells the truth, because each state is written only after
+ * the medium has reached it. Rows are plain structs; strings in rows given to callbacks are valid
+ * during the call. Times are UTC ns. One thread uses a catalog object at a time; several processes
+ * may share a database.
+ */
+#ifndef PAIRDUMP_CATALOG_H
+#define PAIRDUMP_CATALOG_H
+
+#include <stdio.h>
+
+#include "pairdump/config.h"
+#include "pairdump/label.h"
+#include "pairdump/source.h"
+#include "pairdump/toc.h"
+
+struct pd_catalog;
+
+enum pd_dump_state { PD_DUMP_INITIALIZE, PD_DUMP_LIST, PD_DUMP_WRITE, PD_DUMP_VERIFY, PD_DUMP_DONE };
+enum pd_copy_state { PD_COPY_WRITING, PD_COPY_WRITTEN, PD_COPY_VERIFIED, PD_COPY_BAD };
+enum pd_volume_state { PD_VOLUME_APPENDABLE, PD_VOLUME_FULL_STATE, PD_VOLUME_BAD };
+const char *pd_dump_state_name(enum pd_dump_state state);
+const char *pd_copy_state_name(enum pd_copy_state state);
+const char *pd_volume_state_name(enum pd_volume_state state);
+
+struct pd_dump_row {
+    int64_t id;
+    char uuid[PD_UUID_TEXT];
+    char name[128];
+    char host[256];
+    int64_t pid;
+    char pool[PD_POOL_TEXT];
+    char roots[1024];  /* source paths, percent-escaped, space-separated, cut with "..." */
+    char policy[32];   /* verification policy text */
+    enum pd_dump_state state;
+    enum pd_status status; /* PD_OK until something else is known; the verdict once done */
+    bool incremental;
+    unsigned copies;
+    int64_t started, finished; /* finished 0: not yet */
+    uint64_t archives, files, bytes, problems, skipped; /* skipped: held already (incremental) */
+};
+
+struct pd_volume_row {
+    int64_t id;
+    char label[PD_LABEL_TEXT];
+    char uuid[PD_UUID_TEXT];
+    char pool[PD_POOL_TEXT];
+    unsigned copy;
+    uint64_t pair; /* number of the pair; 0: not part of one */
+    enum pd_volume_state state;
+    char location[1024]; /* target URL where it was last seen, filters left out */
+    uint64_t block_size;
+    uint64_t used;       /* bytes of archives on it */
+    uint64_t tape_files; /* expected on it, the label included */
+    int64_t created, last_written, last_verified; /* 0: never */
+    /* counted by queries: */
+    uint64_t archives, bad_copies;
+};
+
+struct pd_archive_row {
+    int64_t id, dump_id;
+    uint64_t seq;
+    char name[128];
+    uint64_t record_size, records, files, payload_bytes, payload_files, manifest_offset;
+};
+
+struct pd_copy_row {
+    int64_t id, archive_id, volume_id;
+    unsigned copy;
+    uint32_t tape_file;
+    enum pd_copy_state state;
+    enum pd_status reason; /* why bad; PD_OK otherwise */
+    char message[512];
+    int64_t changed; /* when the state was reached */
+    /* joined: */
+    char label[PD_LABEL_TEXT];
+    char location[1024];
+    char archive[128];
+};
+
+struct pd_verification_row {
+    int64_t id, copy_id;
+    int64_t started, finished;
+    char mode[16];         /* "full", "records" */
+    enum pd_status status;
+    uint64_t records, bad_records, files, bad_files;
+    char message[512];
+    /* joined: */
+    char label[PD_LABEL_TEXT];
+    char archive[128];
+};
+
+/* A place where a copy was found bad. path NULL: only the record is known. */
+struct pd_damage {
+    bool has_record;
+    uint64_t record;
+    const char *path;
+    enum pd_status status;
+};
+
+/* A file as found by queries. */
+struct pd_found {
+    const struct pd_toc_file *file;
+    int64_t dump_id, archive_id;
+    uint64_t archive_seq, index; /* place in the archive */
+    const char *dump_name, *archive_name;
+    int64_t dump_started;
+    unsigned copies;                  /* that the dump was to have */
+    unsigned verified, written, bad;  /* copies of its archive by state */
+};
+
+/* ---- life ---- */
+
+/* url "sqlite:PATH". create: make database and schema if missing, and migrate an older one; else
+ * a missing one is PD_CATALOG saying how to make it. A schema newer than ours is PD_CATALOG. */
+PD_MUST_USE enum pd_status pd_catalog_open(const struct pd_env *env, const char *url, bool create,
+                                           struct pd_catalog **out, struct pd_error *err);
+void pd_catalog_close(struct pd_catalog *catalog);
+/* File of an embedded catalog, to check free space beside it; NULL for a server. */
+const char *pd_catalog_path(const struct pd_catalog *catalog);
+unsigned pd_catalog_schema_version(const struct pd_catalog *catalog);
+/* Proves consistency: the engine's own check, references, counts, states. Calls problem per finding;
+ * PD_CATALOG if there was any. */
+typedef void (*pd_catalog_problem_fn)(void *arg, const char *text);
+PD_MUST_USE enum pd_status pd_catalog_check(struct pd_catalog *catalog, pd_catalog_problem_fn fn,
+                                            void *arg, struct pd_error *err);
+/* Everything as text, one row a line, "table<TAB>column=value..." in a stable order. */
+PD_MUST_USE enum pd_status pd_catalog_export(struct pd_catalog *catalog, FILE *out,
+                                             struct pd_error *err);
+
+/* ---- writing ---- */
+
+PD_MUST_USE enum pd_status pd_catalog_dump_add(struct pd_catalog *catalog, struct pd_dump_row *row,
+                                               struct pd_error *err); /* sets id */
+PD_MUST_USE enum pd_status pd_catalog_dump_update(struct pd_catalog *catalog,
+                                                  const struct pd_dump_row *row,
+                                                  struct pd_error *err);
+PD_MUST_USE enum pd_status pd_catalog_volume_add(struct pd_catalog *catalog,
+                                                 struct pd_volume_row *row,
+                                                 struct pd_error *err); /* sets id */
+PD_MUST_USE enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog,
+                                                    const struct pd_volume_row *row,
+                                                    struct pd_error *err);
+/* Before the first record goes out: the archive, and a copy in state writing for each volume.
+ * Fills archive->id and each copies[i].id. */
+PD_MUST_USE enum pd_status pd_catalog_archive_begin(struct pd_catalog *catalog,
+                                                    struct pd_archive_row *archive,
+                                                    struct pd_copy_row *copies, size_t count,
+                                                    struct pd_error *err);
+/* After all writers have ended: the table of contents, and each copy's state (written or bad) and
+ * tape file, in one transaction; volumes' used and tape_files follow. */
+PD_MUST_USE enum pd_status pd_catalog_archive_written(struct pd_catalog *catalog,
+                                                      int64_t archive_id, const struct pd_toc *toc,
+                                                      const struct pd_copy_row *copies,
+                                                      size_t count, struct pd_error *err);
+/* The archive was abandoned on all copies: no trace but the log remains. */
+PD_MUST_USE enum pd_status pd_catalog_archive_abandon(struct pd_catalog *catalog,
+                                                      int64_t archive_id, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_catalog_problem_add(struct pd_catalog *catalog, int64_t dump_id,
+                                                  const struct pd_problem *problem,
+                                                  struct pd_error *err);
+/* A finished verification of one copy, its damage, and the copy's new state: verified if status is
+ * PD_OK and mode "full", bad if the status blames the copy, unchanged if interrupted. */
+PD_MUST_USE enum pd_status pd_catalog_verification_add(struct pd_catalog *catalog,
+                                                       const struct pd_verification_row *row,
+                                                       const struct pd_damage *damage,
+                                                       size_t damage_count, struct pd_error *err);
+
+/* ---- reading; callbacks return PD_OK to go on ---- */
+
+typedef enum pd_status (*pd_dump_fn)(void *arg, const struct pd_dump_row *row,
+                                     struct pd_error *err);
+typedef enum pd_status (*pd_volume_row_fn)(void *arg, const struct pd_volume_row *row,
+                                           struct pd_error *err);
+typedef enum pd_status (*pd_archive_fn)(void *arg, const struct pd_archive_row *row,
+                                        struct pd_error *err);
+typedef enum pd_status (*pd_copy_fn)(void *arg, const struct pd_copy_row *row,
+                                     struct pd_error *err);
+typedef enum pd_status (*pd_verification_fn)(void *arg, const struct pd_verification_row *row,
+                                             struct pd_error *err);
+typedef enum pd_status (*pd_found_fn)(void *arg, const struct pd_found *found,
+                                      struct pd_error *err);
+
+PD_MUST_USE enum pd_status pd_catalog_dumps(struct pd_catalog *catalog, pd_dump_fn fn, void *arg,
+                                            struct pd_error *err); /* oldest first */
+/* By name, UUID, unique UUID prefix of 8 or more, or "last"; PD_NOT_FOUND. NULL means "last". */
+PD_MUST_USE enum pd_status pd_catalog_dump_find(struct pd_catalog *catalog, const char *which,
+                                                struct pd_dump_row *out, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_catalog_volumes(struct pd_catalog *catalog, pd_volume_row_fn fn,
+                                              void *arg, struct pd_error *err);
+/* By label or UUID. */
+PD_MUST_USE enum pd_status pd_catalog_volume_find(struct pd_catalog *catalog, const char *which,
+                                                  struct pd_volume_row *out,
+                                                  struct pd_error *err);
+/* Highest pair number used with a prefix, 0 if none. */
+PD_MUST_USE enum pd_status pd_catalog_last_pair(struct pd_catalog *catalog, const char *prefix,
+                                                uint64_t *out, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_catalog_archives(struct pd_catalog *catalog, int64_t dump_id,
+                                               pd_archive_fn fn, void *arg, struct pd_error *err);
+/* Copies by archive (archive_id != 0), else by volume (volume_id != 0), else all. */
+PD_MUST_USE enum pd_status pd_catalog_copies(struct pd_catalog *catalog, int64_t archive_id,
+                                             int64_t volume_id, pd_copy_fn fn, void *arg,
+                                             struct pd_error *err);
+/* The whole table of contents of an archive; toc initialized by the call, released by the caller. */
+PD_MUST_USE enum pd_status pd_catalog_toc(struct pd_catalog *catalog, int64_t archive_id,
+                                          struct pd_toc *toc, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_catalog_problems(struct pd_catalog *catalog, int64_t dump_id,
+                                               pd_problem_fn fn, void *arg, struct pd_error *err);
+/* History of one copy (copy_id), one volume (volume_id), or all (both 0), oldest first. */
+PD_MUST_USE enum pd_status pd_catalog_verifications(struct pd_catalog *catalog, int64_t copy_id,
+                                                    int64_t volume_id, pd_verification_fn fn,
+                                                    void *arg, struct pd_error *err);
+typedef enum pd_status (*pd_damage_fn)(void *arg, const struct pd_damage *damage,
+                                       struct pd_error *err);
+PD_MUST_USE enum pd_status pd_catalog_damage(struct pd_catalog *catalog, int64_t verification_id,
+                                             pd_damage_fn fn, void *arg, struct pd_error *err);
+
+/* Files, newest dump first. path_glob: a plain path (uses the index), or with * ? [ ] a pattern
+ * over the whole path where '*' also matches '/'; dump_id 0: all dumps. */
+PD_MUST_USE enum pd_status pd_catalog_find(struct pd_catalog *catalog, int64_t dump_id,
+                                           const char *path_glob, pd_found_fn fn, void *arg,
+                                           struct pd_error *err);
+/* What lies directly in a folder, by name, newest first. */
+PD_MUST_USE enum pd_status pd_catalog_ls(struct pd_catalog *catalog, int64_t dump_id,
+                                         const char *folder, pd_found_fn fn, void *arg,
+                                         struct pd_error *err);
+
+/* Is this source item held, whole and unchanged (kind, size, mtime and ctime to the ns), in an
+ * archive all of whose copies are verified and as many as its dump was to have? The answer is
+ * PD_OK; else why not: PD_NOT_FOUND (never dumped), PD_SOURCE_CHANGED (other size or times),
+ * PD_UNVERIFIED, PD_DEGRADED (a copy is bad or missing). *why gets it; the return value is about
+ * the catalog. */
+PD_MUST_USE enum pd_status pd_catalog_held(struct pd_catalog *catalog, const struct pd_item *item,
+                                           enum pd_status *why, struct pd_error *err);
+
+#endif

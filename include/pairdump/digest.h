@@ -1,0 +1,42 @@
+/*
+ * digest: SHA-256 of files (OpenSSL EVP) and XXH3-128 of records (libxxhash).
+ *
+ * A struct pd_digest is a reusable hashing context for one thread; the algorithm is a name that EVP
+ * knows ("sha256"). Record digests are values: 16 bytes in the canonical big-endian order that
+ * xxh128sum prints (xxHash spec, XXH128 canonical form).
+ */
+#ifndef PAIRDUMP_DIGEST_H
+#define PAIRDUMP_DIGEST_H
+
+#include <stdint.h>
+
+#include "pairdump/error.h"
+
+#define PD_SHA256_LEN  32
+#define PD_SHA256_TEXT 65 /* hex and NUL */
+#define PD_XXH128_LEN  16
+#define PD_XXH128_TEXT 33
+
+struct pd_xxh128 {
+    uint8_t bytes[PD_XXH128_LEN];
+};
+
+struct pd_xxh128 pd_record_digest(const void *record, size_t len);
+bool pd_xxh128_equal(const struct pd_xxh128 *a, const struct pd_xxh128 *b);
+
+struct pd_digest;
+/* alg: "sha256" (later more). Starts ready for update. Free with pd_digest_free. */
+PD_MUST_USE enum pd_status pd_digest_new(const char *alg, struct pd_digest **out,
+                                         struct pd_error *err);
+void pd_digest_free(struct pd_digest *digest);
+size_t pd_digest_len(const struct pd_digest *digest); /* bytes of a result */
+PD_MUST_USE enum pd_status pd_digest_update(struct pd_digest *digest, const void *data, size_t len,
+                                            struct pd_error *err);
+/* Hashes n zero bytes (a hole). */
+PD_MUST_USE enum pd_status pd_digest_zeros(struct pd_digest *digest, uint64_t n,
+                                           struct pd_error *err);
+/* Gives the result and starts anew. out holds pd_digest_len bytes. */
+PD_MUST_USE enum pd_status pd_digest_final(struct pd_digest *digest, uint8_t *out,
+                                           struct pd_error *err);
+
+#endif

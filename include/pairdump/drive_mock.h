@@ -1,0 +1,28 @@
+/*
+ * drive_mock: a tape drive without hardware, on SIMH ".tap" images in a folder.
+ *
+ * DIR/<BARCODE>.tap is a cartridge; DIR/loaded names the one in the drive. Loading a barcode that
+ * has no image takes a new blank cartridge while fewer than `slots` images exist, else
+ * PD_NO_VOLUME. capacity counts data bytes to early warning; `early` more fit to the physical end.
+ * An image that is not writable is a write-protected cartridge. Synchronous marks fsync the image.
+ * One process holds a drive at a time (flock on DIR/lock; PD_BUSY).
+ */
+#ifndef PAIRDUMP_DRIVE_MOCK_H
+#define PAIRDUMP_DRIVE_MOCK_H
+
+#include "pairdump/drive.h"
+
+struct pd_drive_mock_options {
+    uint64_t capacity; /* default 1 TiB */
+    uint64_t early;    /* default 4 MiB */
+    uint64_t slots;    /* default 1000 */
+};
+
+extern const struct pd_drive_ops pd_drive_mock_ops;
+
+/* dir must exist. */
+PD_MUST_USE enum pd_status pd_drive_mock_open(const char *dir,
+                                              const struct pd_drive_mock_options *options,
+                                              struct pd_drive **out, struct pd_error *err);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * fanout: one archive to all targets at once: a writer thread per copy behind one ring.
+ *
+ * A writer that fails or hangs leaves the fan-out and its tape file is abandoned; the others go on.
+ * PD_VOLUME_FULL on any copy stops all: the archive is abandoned everywhere, to be written whole to
+ * the next volumes. When no writer is left, the producer is stopped.
+ */
+#ifndef PAIRDUMP_FANOUT_H
+#define PAIRDUMP_FANOUT_H
+
+#include "pairdump/progress.h"
+#include "pairdump/ring.h"
+#include "pairdump/target.h"
+
+struct pd_fanout_copy {
+    struct pd_target *target; /* NULL: this copy is out, and stays out */
+    enum pd_status status;    /* result: PD_OK only when the tape file has ended well */
+    struct pd_error error;
+    uint32_t file_no;         /* result: tape file number */
+    uint64_t records;         /* result: records accepted */
+    bool lost;                /* result: the thread hangs; target belongs to it now: the caller
+                                 forgets it (sets target NULL) and never closes it */
+};
+
+/* Runs in its own thread; fills the ring until pd_ring_finish, or returns a failure. */
+typedef enum pd_status (*pd_produce_fn)(void *arg, struct pd_ring *ring, struct pd_error *err);
+
+struct pd_fanout_job {
+    const struct pd_env *env;
+    const char *name; /* of the tape file */
+    uint64_t record_size;
+    uint64_t buffer;       /* bytes of the ring */
+    unsigned extra_readers; /* readers 0..extra-1 belong to the producer; writers come after */
+    bool durable;          /* end each tape file durably */
+    pd_produce_fn produce;
+    void *produce_arg;
+};
+
+/* copies[i] with a target take part. Returns the producer's failure; else PD_VOLUME_FULL if any
+ * copy met it; else PD_OK if at least one copy is PD_OK; else the worst of the copies. Each copy's
+ * own status is in copies[i] whatever is returned. */
+PD_MUST_USE enum pd_status pd_fanout(const struct pd_fanout_job *job,
+                                     struct pd_fanout_copy *copies, size_t copy_count,
+                                     struct pd_error *err);
+
+#endif

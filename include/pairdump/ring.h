@@ -1,0 +1,59 @@
+/*
+ * ring: records filled once and read by every writer at its own pace, without copies.
+ *
+ * One producer fills the memory byte by byte; n readers each have a cursor. Readers of records get
+ * whole ones only; readers of bytes (the digest thread) get what is committed so far. A record is
+ * used again when the last attached reader has passed it. A reader that fails detaches alone; one
+ * that hangs inside a record keeps its memory (that slot is retired), so its late access is
+ * harmless. The object is reference counted: it goes when the producer and all readers let go.
+ *
+ * Thread-safe. Waits end with PD_INTERRUPTED when the ring is aborted, PD_HUNG for the producer
+ * after stall_ns without any reader moving.
+ */
+#ifndef PAIRDUMP_RING_H
+#define PAIRDUMP_RING_H
+
+#include "pairdump/env.h"
+
+struct pd_ring;
+
+/* bytes are rounded down to whole records; at least 4 records. readers: 1..9. */
+PD_MUST_USE enum pd_status pd_ring_new(uint64_t bytes, uint64_t record_size, unsigned readers,
+                                       struct pd_ring **out, struct pd_error *err);
+struct pd_ring *pd_ring_hold(struct pd_ring *ring);
+void pd_ring_release(struct pd_ring *ring); /* drops one hold; NULL is fine */
+
+/* Producer: free room in the current record, at least 1 byte; waits for it. */
+PD_MUST_USE enum pd_status pd_ring_room(struct pd_ring *ring, uint64_t stall_ns, uint8_t **room,
+                                        size_t *len, struct pd_error *err);
+/* Commits len bytes just written at the place pd_ring_room gave. */
+void pd_ring_commit(struct pd_ring *ring, size_t len);
+/* Bytes committed so far: the stream position. */
+uint64_t pd_ring_position(struct pd_ring *ring);
+/* Pads the last record with zeros and tells the readers that no more will come. */
+PD_MUST_USE enum pd_status pd_ring_finish(struct pd_ring *ring, uint64_t stall_ns,
+                                          struct pd_error *err);
+/* Ends every wait, now and later, on both sides. */
+void pd_ring_abort(struct pd_ring *ring);
+
+/* Reader: the next whole record, *record NULL after the last. It stays valid until pd_ring_next. */
+PD_MUST_USE enum pd_status pd_ring_record(struct pd_ring *ring, unsigned reader,
+                                          const uint8_t **record, struct pd_error *err);
+void pd_ring_next(struct pd_ring *ring, unsigned reader);
+/* Reader of bytes: all that is committed and not taken, within one record; waits for at least one;
+ * *len 0 after the last. Taken bytes stay valid until the following call. */
+PD_MUST_USE enum pd_status pd_ring_bytes(struct pd_ring *ring, unsigned reader,
+                                         const uint8_t **bytes, size_t *len,
+                                         struct pd_error *err);
+/* Leaves the fan-out. hung: the reader's current record is retired instead of used again. */
+void pd_ring_detach(struct pd_ring *ring, unsigned reader, bool hung);
+
+struct pd_ring_stats {
+    uint64_t records;     /* slots */
+    uint64_t used;        /* records between the slowest attached reader and the producer */
+    uint64_t lag[9];      /* records each reader is behind */
+    unsigned attached;    /* readers still in */
+};
+void pd_ring_stats(struct pd_ring *ring, struct pd_ring_stats *out);
+
+#endif

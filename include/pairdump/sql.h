@@ -1,0 +1,81 @@
+/*
+ * sql: one SQL session, whatever the engine; the driver interface below the catalog.
+ *
+ * A driver (SQLite now, MySQL next) fills every slot of struct pd_sql_ops; the calls pd_sql_* check
+ * state and "a failure has a status". Statements use '?' placeholders, bound from 1; columns count
+ * from 0. Statements are portable SQL only. Text and blobs bound are copied by the call; those read
+ * stay valid until the next step or reset. One thread uses a session at a time.
+ * A failure that a later try can mend (locked, lost connection) has a retryable status.
+ */
+#ifndef PAIRDUMP_SQL_H
+#define PAIRDUMP_SQL_H
+
+#include <stdint.h>
+
+#include "pairdump/env.h"
+
+enum pd_sql_bind_kind { PD_SQL_NULL, PD_SQL_INT, PD_SQL_TEXT, PD_SQL_BLOB };
+
+struct pd_sql_ops {
+    const char *scheme;
+    const char *autoincrement; /* column type of a generated integer primary key */
+    const char *blob_type;     /* for a short binary string that can be indexed */
+    const char *table_suffix;  /* after CREATE TABLE (...) */
+    enum pd_status (*exec)(void *impl, const char *sql, struct pd_error *err);
+    enum pd_status (*prepare)(void *impl, const char *sql, void **stmt, struct pd_error *err);
+    enum pd_status (*bind)(void *impl, void *stmt, unsigned index, enum pd_sql_bind_kind kind,
+                           int64_t number, const void *bytes, size_t len, struct pd_error *err);
+    enum pd_status (*step)(void *impl, void *stmt, bool *row, struct pd_error *err);
+    enum pd_status (*reset)(void *impl, void *stmt, struct pd_error *err);
+    bool (*column_null)(void *impl, void *stmt, unsigned column);
+    int64_t (*column_int)(void *impl, void *stmt, unsigned column);
+    const void *(*column_bytes)(void *impl, void *stmt, unsigned column, size_t *len);
+    void (*finalize)(void *impl, void *stmt);
+    enum pd_status (*begin)(void *impl, struct pd_error *err); /* a transaction that will write */
+    enum pd_status (*commit)(void *impl, struct pd_error *err);
+    enum pd_status (*rollback)(void *impl, struct pd_error *err);
+    int64_t (*last_id)(void *impl);
+    uint64_t (*changes)(void *impl); /* rows of the last statement */
+    void (*close)(void *impl);
+};
+
+struct pd_sql;
+struct pd_sql_stmt;
+
+/* Takes impl over. */
+PD_MUST_USE enum pd_status pd_sql_new(const struct pd_sql_ops *ops, void *impl,
+                                      struct pd_sql **out, struct pd_error *err);
+const struct pd_sql_ops *pd_sql_ops_of(const struct pd_sql *sql);
+void pd_sql_close(struct pd_sql *sql);
+PD_MUST_USE enum pd_status pd_sql_exec(struct pd_sql *sql, const char *text, struct pd_error *err);
+/* Prepared once per text and kept for the session; reset and unbound when handed out. */
+PD_MUST_USE enum pd_status pd_sql_get(struct pd_sql *sql, const char *text,
+                                      struct pd_sql_stmt **out, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_sql_bind_int(struct pd_sql_stmt *stmt, unsigned index, int64_t value,
+                                           struct pd_error *err);
+PD_MUST_USE enum pd_status pd_sql_bind_text(struct pd_sql_stmt *stmt, unsigned index,
+                                            const char *text, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_sql_bind_blob(struct pd_sql_stmt *stmt, unsigned index,
+                                            const void *bytes, size_t len, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_sql_bind_null(struct pd_sql_stmt *stmt, unsigned index,
+                                            struct pd_error *err);
+PD_MUST_USE enum pd_status pd_sql_step(struct pd_sql_stmt *stmt, bool *row, struct pd_error *err);
+/* Step to the end without rows expected, then reset. */
+PD_MUST_USE enum pd_status pd_sql_run(struct pd_sql_stmt *stmt, struct pd_error *err);
+void pd_sql_reset(struct pd_sql_stmt *stmt);
+bool pd_sql_is_null(struct pd_sql_stmt *stmt, unsigned column);
+int64_t pd_sql_int(struct pd_sql_stmt *stmt, unsigned column);
+const void *pd_sql_bytes(struct pd_sql_stmt *stmt, unsigned column, size_t *len);
+PD_MUST_USE enum pd_status pd_sql_begin(struct pd_sql *sql, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_sql_commit(struct pd_sql *sql, struct pd_error *err);
+void pd_sql_rollback(struct pd_sql *sql);
+int64_t pd_sql_last_id(struct pd_sql *sql);
+uint64_t pd_sql_changes(struct pd_sql *sql);
+
+/* SQLite: WAL, synchronous FULL, foreign keys on, busy timeout 10 s. create false: a missing file
+ * is PD_CATALOG. */
+PD_MUST_USE enum pd_status pd_sql_sqlite_open(const struct pd_env *env, const char *path,
+                                              bool create, struct pd_sql **out,
+                                              struct pd_error *err);
+
+#endif

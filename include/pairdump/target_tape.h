@@ -1,0 +1,26 @@
+/*
+ * target_tape: a tape drive as target; knows drives only through drive.h.
+ *
+ * Tape file n stands between filemarks n and n+1. Filemarks between archives are immediate; end with
+ * durable, and sync, write a synchronous one or flush. Behind early warning write says
+ * PD_VOLUME_FULL, unless use_reserve is on.
+ */
+#ifndef PAIRDUMP_TARGET_TAPE_H
+#define PAIRDUMP_TARGET_TAPE_H
+
+#include "pairdump/drive.h"
+#include "pairdump/target.h"
+
+/* Lists the media the drive could load; a part of the mock and, later, of the changer. */
+typedef enum pd_status (*pd_media_list_fn)(void *arg, pd_volume_fn fn, void *fn_arg,
+                                           struct pd_error *err);
+
+extern const struct pd_target_ops pd_target_tape_ops;
+
+/* Takes the drive over, closed also when this fails. list may be NULL: only what is loaded. */
+PD_MUST_USE enum pd_status pd_target_tape_open(const struct pd_env *env, struct pd_drive *drive,
+                                               pd_media_list_fn list, void *list_arg,
+                                               void (*list_free)(void *list_arg), const char *url,
+                                               struct pd_target **out, struct pd_error *err);
+
+#endif
