@@ -10,8 +10,13 @@
  * Reader: pulls bytes from a source; gives entries, then data blocks with their offset, holes left
  * out. A stream that ends early is PD_TRUNCATED, one that is no tar PD_BAD_FORMAT.
  *
+ * Only two blocks of zeros are the end: a stream that stops between entries, or is empty, is
+ * PD_TRUNCATED, and one lone block of zeros PD_BAD_FORMAT. After a failure every call fails.
+ *
  * Format: IEEE Std 1003.1-2008 pax; sparse files in GNU.sparse 1.0; xattrs as SCHILY.xattr and
- * LIBARCHIVE.xattr; ACLs as SCHILY.acl; dev, ino, nlink as SCHILY.*.
+ * LIBARCHIVE.xattr (the reader gives each once); ACLs as SCHILY.acl. Names are bytes: set them with
+ * archive_entry_copy_*, never the _w or _utf8 forms; names of users in ACL entries must be ASCII
+ * (or NULL: the number counts). The locale plays no part.
  */
 #ifndef PAIRDUMP_TAR_H
 #define PAIRDUMP_TAR_H
@@ -30,12 +35,17 @@ PD_MUST_USE enum pd_status pd_tar_writer_new(pd_tar_sink sink, void *arg,
                                              struct pd_tar_writer **out, struct pd_error *err);
 /* Ends an entry still open is PD_INTERNAL. Frees without flushing. */
 void pd_tar_writer_free(struct pd_tar_writer *writer);
-/* Starts an entry; size (and sparse map) must be set in it. */
+/* Starts an entry; size (and sparse map) must be set in it. PD_UNSUPPORTED for what tar cannot hold
+ * (a socket; names and extended attributes over 1 MiB): then nothing was written and the writer
+ * goes on. A file that is one hole has the sparse map (size, 0). */
 PD_MUST_USE enum pd_status pd_tar_header(struct pd_tar_writer *writer, struct archive_entry *entry,
                                          struct pd_error *err);
 /* len bytes of the logical content, holes included (bytes in holes are dropped). */
 PD_MUST_USE enum pd_status pd_tar_data(struct pd_tar_writer *writer, const void *bytes, size_t len,
                                        struct pd_error *err);
+/* The same for n zero bytes. */
+PD_MUST_USE enum pd_status pd_tar_zeros(struct pd_tar_writer *writer, uint64_t n,
+                                        struct pd_error *err);
 /* Ends the entry with its padding; PD_INTERNAL unless exactly its size was given. */
 PD_MUST_USE enum pd_status pd_tar_end_entry(struct pd_tar_writer *writer, struct pd_error *err);
 /* A whole small regular file, mode 0644, root, at mtime (seconds). */
@@ -57,6 +67,9 @@ void pd_tar_reader_free(struct pd_tar_reader *reader);
  * the source comes through unchanged. */
 PD_MUST_USE enum pd_status pd_tar_next(struct pd_tar_reader *reader, struct archive_entry **entry,
                                        struct pd_error *err);
+/* Where in the stream the entry's first header stands (of its extended header, if it has one);
+ * after the end: where the end-of-archive mark stands. */
+uint64_t pd_tar_entry_offset(const struct pd_tar_reader *reader);
 /* Next block of the entry's data in rising, non-overlapping order of offset; *len 0 at its end,
  * which the caller compares with the entry's size (a trailing hole is implied). */
 PD_MUST_USE enum pd_status pd_tar_block(struct pd_tar_reader *reader, const void **bytes,

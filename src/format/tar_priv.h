@@ -1,0 +1,12 @@
+/*
+ * What the parts of tar share.
+ */
+#ifndef PAIRDUMP_TAR_PRIV_H
+#define PAIRDUMP_TAR_PRIV_H
+
+#include "pairdump/tar.h"
+
+/* Leaves each extended attribute of an entry just read once, under its real name. */
+PD_MUST_USE enum pd_status pd_tar_xattr_unify(struct archive_entry *entry, struct pd_error *err);
+
+#endif
