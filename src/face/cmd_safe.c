@@ -1,0 +1,127 @@
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "pairdump/safe.h"
+#include "pairdump/size.h"
+#include "render.h"
+
+const struct pd_option pd_cmd_safe_options[] = {
+    {"files-from", 'T', "LIST", "read paths from a file, - for standard input"},
+    {"null", '0', NULL, "paths in LIST and in the output end with NUL"},
+    {"exclude", 0, "PATTERN", "leave out paths (with /) or names (without); repeatable"},
+    {"one-file-system", 'x', NULL, "do not enter other file systems"},
+    {"list", 'l', NULL, "print the paths that are safe"},
+    {"unsafe", 'u', NULL, "print the paths that are not, with the reason"},
+    {NULL, 0, NULL, NULL},
+};
+
+struct safe_view {
+    struct pd_face *face;
+    bool list, unsafe, nul;
+    json_t *safe_paths, *unsafe_paths;
+};
+
+static enum pd_status show_item(void *arg, const struct pd_item *item, enum pd_status why,
+                                struct pd_error *err)
+{
+    struct safe_view *view = arg;
+    FILE *out = view->face->out;
+    bool wanted = why == PD_OK ? view->list : view->unsafe;
+
+    if (view->face->json) {
+        if (why == PD_OK && view->list) {
+            json_array_append_new(view->safe_paths, pd_render_json_path(item->path));
+        } else if (why != PD_OK) {
+            json_t *one = json_object();
+            json_object_set_new(one, "path", pd_render_json_path(item->path));
+            json_object_set_new(one, "why", json_string(pd_status_name(why)));
+            json_array_append_new(view->unsafe_paths, one);
+        }
+    } else if (wanted && view->nul) {
+        fputs(item->path, out);
+        fputc('\0', out);
+    } else if (wanted) {
+        if (why != PD_OK) {
+            fprintf(out, "%-18s ", pd_status_name(why));
+        }
+        pd_render_print_path(out, item->path);
+        fputc('\n', out);
+    }
+    return pd_env_check(&view->face->env, err);
+}
+
+static void print_summary(struct pd_face *face, const struct pd_safe_summary *s)
+{
+    char safe[24], unsafe[24];
+
+    if (face->json) {
+        json_object_set_new(face->json, "safe", pd_render_json_u64(s->safe));
+        json_object_set_new(face->json, "safe_bytes", pd_render_json_u64(s->safe_bytes));
+        json_object_set_new(face->json, "unsafe", pd_render_json_u64(s->unsafe));
+        json_object_set_new(face->json, "unsafe_bytes", pd_render_json_u64(s->unsafe_bytes));
+        return;
+    }
+    pd_format_size(s->safe_bytes, safe, sizeof safe);
+    pd_format_size(s->unsafe_bytes, unsafe, sizeof unsafe);
+    fprintf(face->out, "safe to delete: %" PRIu64 " (%s)\nnot safe:       %" PRIu64 " (%s)\n",
+            s->safe, safe, s->unsafe, unsafe);
+    for (int i = 0; i < PD_STATUS_COUNT; i++) {
+        if (i != PD_OK && s->by_status[i] > 0) {
+            fprintf(face->out, "  %8" PRIu64 " %s\n", s->by_status[i],
+                    pd_status_name((enum pd_status)i));
+        }
+    }
+}
+
+enum pd_status pd_cmd_safe(struct pd_face *face, const struct pd_args *args, struct pd_error *err)
+{
+    struct safe_view view = {.face = face,
+                             .list = pd_args_flag(args, "list"),
+                             .unsafe = pd_args_flag(args, "unsafe"),
+                             .nul = pd_args_flag(args, "null")};
+    struct pd_source_path_options source = {.paths = args->words,
+                                            .path_count = args->word_count,
+                                            .list_file = pd_args_get(args, "files-from"),
+                                            .list_nul = view.nul,
+                                            .list_recurse = true,
+                                            .one_file_system =
+                                                pd_args_flag(args, "one-file-system")};
+    struct pd_safe_summary summary = {0};
+    struct pd_catalog *catalog = NULL;
+    const char **excludes = NULL;
+    char *cwd = getcwd(NULL, 0);
+    enum pd_status status = pd_args_all(args, "exclude", &excludes, &source.exclude_count, err);
+
+    if (status == PD_OK && args->word_count == 0 && !source.list_file) {
+        status = pd_error_set(err, PD_USAGE, 0, "what? Give paths, or -T LIST");
+    }
+    if (status == PD_OK) {
+        status = pd_face_catalog(face, false, &catalog, err);
+    }
+    if (status != PD_OK) {
+        goto out;
+    }
+    source.excludes = excludes;
+    source.cwd = cwd ? cwd : "/";
+    if (face->json) {
+        view.safe_paths = json_array();
+        view.unsafe_paths = json_array();
+        json_object_set_new(face->json, "safe_paths", view.safe_paths);
+        json_object_set_new(face->json, "unsafe_paths", view.unsafe_paths);
+    }
+    status = pd_safe_run(&face->env, catalog, &source, show_item, &view, &summary, err);
+    pd_ticker_clear(face->ticker);
+    if (status == PD_OK && !(view.nul && (view.list || view.unsafe))) {
+        print_summary(face, &summary);
+    }
+    if (status == PD_OK && (summary.unsafe > 0 || summary.safe == 0)) {
+        status = pd_error_set(err, PD_DEGRADED, 0, "%" PRIu64 " of %" PRIu64 " are not safe",
+                              summary.unsafe, summary.safe + summary.unsafe);
+    }
+out:
+    pd_catalog_close(catalog);
+    free(excludes);
+    free(cwd);
+    return status;
+}

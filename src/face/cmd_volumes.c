@@ -1,0 +1,160 @@
+#include <inttypes.h>
+
+#include "command.h"
+#include "pairdump/size.h"
+#include "render.h"
+
+const struct pd_option pd_cmd_volumes_options[] = {{NULL, 0, NULL, NULL}};
+const struct pd_option pd_cmd_history_options[] = {{NULL, 0, NULL, NULL}};
+
+struct volumes_view {
+    struct pd_face *face;
+    struct pd_catalog *catalog;
+    json_t *list;
+};
+
+static enum pd_status show_volume(void *arg, const struct pd_volume_row *row,
+                                  struct pd_error *err)
+{
+    struct volumes_view *view = arg;
+    char used[24], verified[32], written[32];
+
+    (void)err;
+    if (view->list) {
+        json_t *item = json_object();
+        json_object_set_new(item, "volume", json_string(row->label));
+        json_object_set_new(item, "uuid", json_string(row->uuid));
+        json_object_set_new(item, "pool", json_string(row->pool));
+        json_object_set_new(item, "copy", json_integer((json_int_t)row->copy));
+        json_object_set_new(item, "pair", pd_render_json_u64(row->pair));
+        json_object_set_new(item, "state", json_string(pd_volume_state_name(row->state)));
+        json_object_set_new(item, "location", pd_render_json_path(row->location));
+        json_object_set_new(item, "used", pd_render_json_u64(row->used));
+        json_object_set_new(item, "tape_files", pd_render_json_u64(row->tape_files));
+        json_object_set_new(item, "archives", pd_render_json_u64(row->archives));
+        json_object_set_new(item, "bad_copies", pd_render_json_u64(row->bad_copies));
+        json_object_set_new(item, "created", pd_render_json_time(row->created));
+        json_object_set_new(item, "last_written", pd_render_json_time(row->last_written));
+        json_object_set_new(item, "last_verified", pd_render_json_time(row->last_verified));
+        json_array_append_new(view->list, item);
+        return PD_OK;
+    }
+    pd_format_size(row->used, used, sizeof used);
+    pd_render_time(row->last_verified, verified, sizeof verified);
+    pd_render_time(row->last_written, written, sizeof written);
+    fprintf(view->face->out,
+            "%-8s %-10s copy %u  %10s in %" PRIu64 " archives, %" PRIu64
+            " bad  written %s  verified %s  ",
+            row->label, pd_volume_state_name(row->state), row->copy, used, row->archives,
+            row->bad_copies, written, verified);
+    pd_render_print_path(view->face->out, row->location);
+    fputc('\n', view->face->out);
+    return PD_OK;
+}
+
+enum pd_status pd_cmd_volumes(struct pd_face *face, const struct pd_args *args,
+                              struct pd_error *err)
+{
+    struct volumes_view view = {.face = face};
+    enum pd_status status = pd_args_words(args, 0, 0, err);
+
+    if (status == PD_OK) {
+        status = pd_face_catalog(face, false, &view.catalog, err);
+    }
+    if (status == PD_OK) {
+        view.list = face->json ? json_array() : NULL;
+        status = pd_catalog_volumes(view.catalog, show_volume, &view, err);
+    }
+    if (view.list) {
+        json_object_set_new(face->json, "volumes", view.list);
+    }
+    pd_catalog_close(view.catalog);
+    return status;
+}
+
+static enum pd_status show_damage(void *arg, const struct pd_damage *damage, struct pd_error *err)
+{
+    struct volumes_view *view = arg;
+
+    (void)err;
+    if (view->list) {
+        json_t *item = json_object();
+        json_object_set_new(item, "status", json_string(pd_status_name(damage->status)));
+        if (damage->has_record) {
+            json_object_set_new(item, "record", pd_render_json_u64(damage->record));
+        }
+        if (damage->path) {
+            json_object_set_new(item, "file", pd_render_json_path(damage->path));
+        }
+        json_array_append_new(view->list, item);
+        return PD_OK;
+    }
+    fprintf(view->face->out, "    %s", pd_status_name(damage->status));
+    if (damage->has_record) {
+        fprintf(view->face->out, " record %" PRIu64, damage->record);
+    }
+    if (damage->path) {
+        fputs(" file ", view->face->out);
+        pd_render_print_path(view->face->out, damage->path);
+    }
+    fputc('\n', view->face->out);
+    return PD_OK;
+}
+
+static enum pd_status show_verification(void *arg, const struct pd_verification_row *row,
+                                        struct pd_error *err)
+{
+    struct volumes_view *view = arg;
+    struct volumes_view inner = {.face = view->face};
+    char when[32];
+
+    if (view->list) {
+        json_t *item = json_object();
+        json_object_set_new(item, "volume", json_string(row->label));
+        json_object_set_new(item, "archive", json_string(row->archive));
+        json_object_set_new(item, "started", pd_render_json_time(row->started));
+        json_object_set_new(item, "finished", pd_render_json_time(row->finished));
+        json_object_set_new(item, "mode", json_string(row->mode));
+        json_object_set_new(item, "status", json_string(pd_status_name(row->status)));
+        json_object_set_new(item, "records", pd_render_json_u64(row->records));
+        json_object_set_new(item, "bad_records", pd_render_json_u64(row->bad_records));
+        json_object_set_new(item, "files", pd_render_json_u64(row->files));
+        json_object_set_new(item, "bad_files", pd_render_json_u64(row->bad_files));
+        inner.list = json_array();
+        json_object_set_new(item, "damage", inner.list);
+        json_array_append_new(view->list, item);
+    } else {
+        pd_render_time(row->finished, when, sizeof when);
+        fprintf(view->face->out, "%s %-8s %-32s %s: %" PRIu64 " records, %" PRIu64 " bad\n", when,
+                row->label, row->archive, pd_status_name(row->status), row->records,
+                row->bad_records);
+    }
+    return pd_catalog_damage(view->catalog, row->id, show_damage, &inner, err);
+}
+
+enum pd_status pd_cmd_history(struct pd_face *face, const struct pd_args *args,
+                              struct pd_error *err)
+{
+    struct volumes_view view = {.face = face};
+    struct pd_volume_row *volume = calloc(1, sizeof *volume);
+    enum pd_status status = volume ? pd_args_words(args, 0, 1, err)
+                                   : pd_error_memory(err, "volume");
+
+    if (status == PD_OK) {
+        status = pd_face_catalog(face, false, &view.catalog, err);
+    }
+    if (status == PD_OK && args->word_count > 0) {
+        status = pd_catalog_volume_find(view.catalog, args->words[0], volume, err);
+    }
+    if (status == PD_OK) {
+        view.list = face->json ? json_array() : NULL;
+        status = pd_catalog_verifications(view.catalog, 0, volume->id, show_verification, &view,
+                                          err);
+    }
+    if (view.list) {
+        json_object_set_new(face->json, "history", view.list);
+    }
+    pd_catalog_close(view.catalog);
+    free(volume);
+    return status;
+}

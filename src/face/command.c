@@ -1,0 +1,72 @@
+#include "command.h"
+
+const struct pd_option pd_command_globals[] = {
+    {"config", 'c', "FILE", "configuration file"},
+    {"catalog", 0, "URL", "catalog, sqlite:PATH"},
+    {"json", 0, NULL, "print one JSON object on standard output"},
+    {"quiet", 'q', NULL, "only errors on standard error"},
+    {"verbose", 'v', NULL, "say more on standard error"},
+    {"no-progress", 0, NULL, "no progress line"},
+    {"help", 'h', NULL, "show help"},
+    {"version", 'V', NULL, "show the version"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const char *const catalog_words[] = {"init", "check", "export", NULL};
+static const char *const tape_words[] = {"status", "load", "unload", "inventory", NULL};
+static const char *const completion_words[] = {"bash", NULL};
+
+const struct pd_command pd_command_table[] = {
+    {"dump", "--to TARGET --to TARGET PATH...", "write files to a pair, verify both copies",
+     "Targets: disk:DIR, mock:DIR[?capacity=SIZE], fault:SPEC:TARGET for drills.\n"
+     "The first run on an empty target labels a new volume; later runs append.",
+     pd_cmd_dump_options, NULL, pd_cmd_dump},
+    {"verify", "[--dump DUMP | VOLUME... | --target TARGET]", "re-read and re-hash copies",
+     "Without arguments: every copy that the catalog knows. --target checks a volume by\n"
+     "itself, without a catalog.",
+     pd_cmd_verify_options, NULL, pd_cmd_verify},
+    {"restore", "[--dump DUMP] [--to DIR] --all | PATTERN...", "bring files back",
+     "A PATTERN is a source path (a folder takes all below it along) or a glob.\n"
+     "Files go below DIR (default: the current folder) under their source path.",
+     pd_cmd_restore_options, NULL, pd_cmd_restore},
+    {"ls", "[--dump DUMP] [PATH]", "list a folder as dumped", NULL, pd_cmd_ls_options, NULL,
+     pd_cmd_ls},
+    {"find", "[--dump DUMP] PATTERN...", "find files in all dumps", NULL, pd_cmd_find_options,
+     NULL, pd_cmd_find},
+    {"dumps", "", "list the dumps", NULL, pd_cmd_dumps_options, NULL, pd_cmd_dumps},
+    {"show", "[DUMP]", "one dump with its archives, copies and problems", NULL,
+     pd_cmd_show_options, NULL, pd_cmd_show},
+    {"volumes", "", "list the volumes", NULL, pd_cmd_volumes_options, NULL, pd_cmd_volumes},
+    {"history", "[VOLUME]", "every verification ever made", NULL, pd_cmd_history_options, NULL,
+     pd_cmd_history},
+    {"safe", "PATH...", "which source files may be deleted",
+     "Safe is a file that is held whole and unchanged, and all of its copies are verified.\n"
+     "Exit 0 only if every file under PATH is safe.",
+     pd_cmd_safe_options, NULL, pd_cmd_safe},
+    {"label", "TARGET LABEL", "label a new volume", NULL, pd_cmd_label_options, NULL,
+     pd_cmd_label},
+    {"tape", "status|load|unload|inventory TARGET [VOLUME]", "look at and move volumes", NULL,
+     pd_cmd_tape_options, tape_words, pd_cmd_tape},
+    {"catalog", "init|check|export", "look after the catalog", NULL, pd_cmd_catalog_options,
+     catalog_words, pd_cmd_catalog},
+    {"doctor", "[TARGET...]", "check configuration, credentials, targets, space, catalog", NULL,
+     pd_cmd_doctor_options, NULL, pd_cmd_doctor},
+    {"test-dump", "[--size SIZE] [--files N] [--seed N]",
+     "rehearse: dump, verify, restore and compare reproducible data",
+     "Without --to, on two mock tapes in a scratch folder; everything is removed again.",
+     pd_cmd_test_dump_options, NULL, pd_cmd_test_dump},
+    {"completion", "bash", "print a completion script", NULL, pd_cmd_completion_options,
+     completion_words, pd_cmd_completion},
+    {"help", "[COMMAND]", "show help", NULL, pd_cmd_help_options, NULL, pd_cmd_help},
+    {NULL, NULL, NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct pd_command *pd_command_find(const char *name)
+{
+    for (const struct pd_command *c = pd_command_table; c->name; c++) {
+        if (strcmp(c->name, name) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
