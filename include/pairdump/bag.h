@@ -37,5 +37,8 @@ PD_MUST_USE enum pd_status pd_bag_manifest_parse(const char *text, size_t len, s
 /* "Label: value" lines, values with continuation lines folded to one. Labels match regardless of
  * case. false when absent; out always NUL-terminated. */
 bool pd_bag_info_get(const char *text, size_t len, const char *label, char *out, size_t size);
+/* The same, but false too when the value does not fit whole, or is no number up to max. */
+bool pd_bag_info_text(const char *text, size_t len, const char *label, char *out, size_t size);
+bool pd_bag_info_u64(const char *text, size_t len, const char *label, uint64_t max, uint64_t *out);
 
 #endif
