@@ -1,0 +1,9 @@
+#include "pairdump/env.h"
+
+enum pd_status pd_env_check(const struct pd_env *env, struct pd_error *err)
+{
+    if (pd_stop_requested(env->stop)) {
+        return pd_error_set(err, PD_INTERRUPTED, 0, "stopped by a signal");
+    }
+    return PD_OK;
+}
