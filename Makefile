@@ -1,12 +1,14 @@
 # pairdump: make | demo | check | bench | lint | install | clean
 #
 # BUILD names the folder for objects, SAN adds sanitizers (address,undefined or thread), CC chooses
-# the compiler: make BUILD=build-asan SAN=address,undefined CC=clang
+# the compiler (default gcc): make BUILD=build-asan SAN=address,undefined CC=clang
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 BUILD   ?= build
-CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 OPT     ?= -O2
 
 PKGS := libarchive libcrypto sqlite3 libxxhash inih jansson
@@ -50,26 +52,33 @@ benches: $(BENCH)
 
 $(BIN): $(BUILD)/src/face/main.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+	@echo 'ld $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo 'cc $<'
+	@$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TEST_HELP_OBJ) $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS) $(LDLIBS)
+	@echo 'ld $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS) $(LDLIBS)
 $(BUILD)/tests/contract/%: $(BUILD)/tests/contract/%.o $(TEST_HELP_OBJ) $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS) $(LDLIBS)
+	@echo 'ld $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS) $(LDLIBS)
 $(BUILD)/tests/fault/%: $(BUILD)/tests/fault/%.o $(TEST_HELP_OBJ) $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS) $(LDLIBS)
+	@echo 'ld $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(TEST_LIBS) $(LDLIBS)
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+	@echo 'ld $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 $(BUILD)/try/%: $(BUILD)/try/%.o
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+	@echo 'ld $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 # Fuzz targets define LLVMFuzzerTestOneInput; built with BUILD=build-fuzz CC=clang
 # SAN=address,undefined FUZZ_ENGINE=-fsanitize=fuzzer, all objects carrying fuzzer-no-link.
@@ -77,7 +86,8 @@ ifneq ($(FUZZ_ENGINE),)
 CFLAGS += -fsanitize=fuzzer-no-link
 endif
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) $(FUZZ_ENGINE) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+	@echo 'ld $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(FUZZ_ENGINE) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 clean:
 	rm -rf build build-* bin/pairdump

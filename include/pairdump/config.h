@@ -28,6 +28,7 @@ struct pd_pool_config {
     char *name;                 /* "default" for the pool made of --to targets */
     char *copies[PD_COPIES_MAX]; /* target URLs, copy 1 first */
     size_t copy_count;
+    char *changer;       /* URL of a changer, kept for the tape drivers; or NULL */
     char *label_prefix;  /* 1..2 of A-Z 0-9; default "PD" */
     uint64_t block_size; /* default 512 KiB; power of two, 64 KiB .. 4 MiB */
     uint64_t batch_size; /* default 4 GiB */

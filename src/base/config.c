@@ -1,0 +1,544 @@
+#include "pairdump/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ini_lines.h"
+#include "pairdump/size.h"
+#include "pairdump/text.h"
+
+enum { CONFIG_FILE_MAX = 1048576 };
+
+enum value_type { TEXT, SIZE, COUNT, UNSIGNED, DURATION, PREFIX, BLOCK, VERIFY };
+
+/* The one table of keys. Ranges are inclusive; max 0: no limit. */
+struct key {
+    const char *name;
+    enum value_type type;
+    size_t offset; /* in the struct of its section */
+    uint64_t min, max;
+};
+
+#define MAIN(name, type, field, min, max) {name, type, offsetof(struct pd_config, field), min, max}
+#define POOL(name, type, field, min, max) {name, type, offsetof(struct pd_pool_config, field), min, max}
+#define RETRY(name, type, field, min, max) {name, type, offsetof(struct pd_retry, field), min, max}
+
+static const struct key main_keys[] = {
+    MAIN("buffer", SIZE, buffer, 1048576, 0),
+    MAIN("state-dir", TEXT, state_dir, 0, 0),
+    MAIN("stall-timeout", DURATION, stall_ns, 0, 0),
+    {NULL, TEXT, 0, 0, 0},
+};
+static const struct key catalog_keys[] = {
+    MAIN("url", TEXT, catalog_url, 0, 0),
+    MAIN("credentials", TEXT, credentials, 0, 0),
+    MAIN("reserve", SIZE, catalog_reserve, 0, 0),
+    {NULL, TEXT, 0, 0, 0},
+};
+static const struct key pool_keys[] = {
+    POOL("copy1", TEXT, copies[0], 0, 0),
+    POOL("copy2", TEXT, copies[1], 0, 0),
+    POOL("copy3", TEXT, copies[2], 0, 0),
+    POOL("copy4", TEXT, copies[3], 0, 0),
+    POOL("copy5", TEXT, copies[4], 0, 0),
+    POOL("copy6", TEXT, copies[5], 0, 0),
+    POOL("copy7", TEXT, copies[6], 0, 0),
+    POOL("copy8", TEXT, copies[7], 0, 0),
+    POOL("changer", TEXT, changer, 0, 0),
+    POOL("label-prefix", PREFIX, label_prefix, 0, 0),
+    POOL("block-size", BLOCK, block_size, 65536, 4194304),
+    POOL("batch-size", SIZE, batch_size, 1, 0),
+    POOL("batch-files", COUNT, batch_files, 1, 0),
+    POOL("capacity", SIZE, capacity, 0, 0),
+    POOL("reserve", SIZE, reserve, 0, 0),
+    POOL("verify", VERIFY, verify, 0, 0),
+    {NULL, TEXT, 0, 0, 0},
+};
+static const struct key retry_keys[] = {
+    RETRY("tries", UNSIGNED, tries, 1, 1000),
+    RETRY("delay", DURATION, delay_ns, 0, 0),
+    RETRY("max-delay", DURATION, max_delay_ns, 0, 0),
+    RETRY("backoff", UNSIGNED, backoff_percent, 100, 10000),
+    RETRY("jitter", UNSIGNED, jitter_percent, 0, 100),
+    {NULL, TEXT, 0, 0, 0},
+};
+
+struct reading {
+    struct pd_config *config;
+    const char *name; /* of the file */
+    char section[128];
+    const struct key *keys;
+    void *base;
+    uint32_t seen; /* bit per key of the section at hand */
+};
+
+bool pd_verify_policy_parse(const char *text, struct pd_verify_policy *out)
+{
+    static const char sample[] = "sample=";
+    char number[8];
+    uint64_t percent;
+
+    if (strcmp(text, "full") == 0) {
+        *out = (struct pd_verify_policy){PD_VERIFY_FULL, 100};
+        return true;
+    }
+    if (strcmp(text, "none") == 0) {
+        *out = (struct pd_verify_policy){PD_VERIFY_NONE, 0};
+        return true;
+    }
+    size_t len = strlen(text);
+    size_t head = sizeof sample - 1;
+    if (strncmp(text, sample, head) != 0 || len < head + 2 || len - head > 4 ||
+        text[len - 1] != '%') {
+        return false;
+    }
+    snprintf(number, sizeof number, "%.*s", (int)(len - head - 1), text + head);
+    if (!pd_parse_u64(number, &percent) || percent < 1 || percent > 100) {
+        return false;
+    }
+    *out = (struct pd_verify_policy){PD_VERIFY_SAMPLE, (unsigned)percent};
+    return true;
+}
+
+void pd_verify_policy_format(struct pd_verify_policy policy, char *out, size_t size)
+{
+    if (policy.mode == PD_VERIFY_SAMPLE) {
+        snprintf(out, size, "sample=%u%%", policy.percent);
+    } else {
+        snprintf(out, size, "%s", policy.mode == PD_VERIFY_FULL ? "full" : "none");
+    }
+}
+
+static bool set_text(void *field, const char *value)
+{
+    char *copy = strdup(value);
+
+    if (copy) {
+        free(*(char **)field);
+        *(char **)field = copy;
+    }
+    return copy != NULL;
+}
+
+static bool prefix_is_valid(const char *value)
+{
+    size_t len = strlen(value);
+
+    return len >= 1 && len <= 2 && strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == len;
+}
+
+static bool parse_number(const struct key *key, const char *value, uint64_t *number)
+{
+    switch (key->type) {
+    case SIZE:
+    case BLOCK:
+        return pd_parse_size(value, number);
+    case DURATION:
+        return pd_parse_duration(value, number);
+    default:
+        return pd_parse_u64(value, number);
+    }
+}
+
+static bool set_number(const struct key *key, void *field, const char *value)
+{
+    uint64_t number;
+
+    if (!parse_number(key, value, &number) || number < key->min ||
+        (key->max != 0 && number > key->max) ||
+        (key->type == BLOCK && (number & (number - 1)) != 0)) {
+        return false;
+    }
+    if (key->type == UNSIGNED) {
+        *(unsigned *)field = (unsigned)number;
+    } else {
+        *(uint64_t *)field = number;
+    }
+    return true;
+}
+
+static enum pd_status set_value(const struct reading *reading, const struct key *key,
+                                const char *value, int line, struct pd_error *err)
+{
+    void *field = (char *)reading->base + key->offset;
+    bool valid;
+
+    switch (key->type) {
+    case TEXT:
+    case PREFIX:
+        valid = value[0] != '\0' && (key->type == TEXT || prefix_is_valid(value));
+        if (valid && !set_text(field, value)) {
+            return pd_error_memory(err, "configuration");
+        }
+        break;
+    case VERIFY:
+        valid = pd_verify_policy_parse(value, field);
+        break;
+    default:
+        valid = set_number(key, field, value);
+    }
+    if (!valid) {
+        return pd_error_set(err, PD_CONFIG, 0, "%s:%d: \"%s\" is no good value for %s",
+                            reading->name, line, value, key->name);
+    }
+    return PD_OK;
+}
+
+static enum pd_status add_pool(struct pd_config *config, const char *name, void **base,
+                               struct pd_error *err)
+{
+    struct pd_pool_config *pools =
+        realloc(config->pools, (config->pool_count + 1) * sizeof *pools);
+
+    if (!pools) {
+        return pd_error_memory(err, "configuration");
+    }
+    config->pools = pools;
+    enum pd_status status = pd_pool_config_init(name, &pools[config->pool_count], err);
+    if (status == PD_OK) {
+        *base = &pools[config->pool_count++];
+    }
+    return status;
+}
+
+static enum pd_status add_retry(struct pd_config *config, const char *name, void **base,
+                                struct pd_error *err)
+{
+    for (size_t i = 0; i < config->retry_count; i++) {
+        if (strcmp(config->retries[i].name, name) == 0) {
+            *base = &config->retries[i].retry;
+            return PD_OK;
+        }
+    }
+    struct pd_named_retry *retries =
+        realloc(config->retries, (config->retry_count + 1) * sizeof *retries);
+    if (!retries) {
+        return pd_error_memory(err, "configuration");
+    }
+    config->retries = retries;
+    retries[config->retry_count].name = strdup(name);
+    retries[config->retry_count].retry =
+        config->retry_count > 0 ? retries[0].retry : PD_RETRY_DEFAULT;
+    if (!retries[config->retry_count].name) {
+        return pd_error_memory(err, "configuration");
+    }
+    *base = &retries[config->retry_count++].retry;
+    return PD_OK;
+}
+
+static bool name_is_valid(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len >= 1 && len <= 64 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+               len;
+}
+
+static enum pd_status enter_section(struct reading *reading, const char *section, int line,
+                                    struct pd_error *err)
+{
+    const char *name = strchr(section, ' ');
+
+    snprintf(reading->section, sizeof reading->section, "%s", section);
+    reading->seen = 0;
+    reading->base = reading->config;
+    if (strcmp(section, "pairdump") == 0) {
+        reading->keys = main_keys;
+        return PD_OK;
+    }
+    if (strcmp(section, "catalog") == 0) {
+        reading->keys = catalog_keys;
+        return PD_OK;
+    }
+    if (name && name_is_valid(name + 1) && strncmp(section, "pool ", 5) == 0) {
+        if (pd_config_pool(reading->config, name + 1)) {
+            return pd_error_set(err, PD_CONFIG, 0, "%s:%d: [%s] stands there twice",
+                                reading->name, line, section);
+        }
+        reading->keys = pool_keys;
+        return add_pool(reading->config, name + 1, &reading->base, err);
+    }
+    if (name && name_is_valid(name + 1) && strncmp(section, "retry ", 6) == 0) {
+        reading->keys = retry_keys;
+        return add_retry(reading->config, name + 1, &reading->base, err);
+    }
+    return pd_error_set(err, PD_CONFIG, 0, "%s:%d: unknown section [%s]", reading->name, line,
+                        section);
+}
+
+static enum pd_status take_pair(void *arg, const char *section, const char *name,
+                                const char *value, int line, struct pd_error *err)
+{
+    struct reading *reading = arg;
+
+    if (strcmp(section, reading->section) != 0) {
+        enum pd_status status = enter_section(reading, section, line, err);
+        if (status != PD_OK) {
+            return status;
+        }
+    }
+    if (!reading->keys) {
+        return pd_error_set(err, PD_CONFIG, 0, "%s:%d: %s stands before any [section]",
+                            reading->name, line, name);
+    }
+    for (size_t k = 0; reading->keys[k].name; k++) {
+        if (strcmp(reading->keys[k].name, name) != 0) {
+            continue;
+        }
+        if (reading->seen & UINT32_C(1) << k) {
+            return pd_error_set(err, PD_CONFIG, 0,
+                                "%s:%d: %s is given twice, or this line is indented",
+                                reading->name, line, name);
+        }
+        reading->seen |= UINT32_C(1) << k;
+        return set_value(reading, &reading->keys[k], value, line, err);
+    }
+    return pd_error_set(err, PD_CONFIG, 0, "%s:%d: unknown key %s in [%s]", reading->name, line,
+                        name, section);
+}
+
+/* Copies must be numbered from 1 without gaps. */
+static enum pd_status count_copies(struct pd_config *config, const char *name,
+                                   struct pd_error *err)
+{
+    for (size_t p = 0; p < config->pool_count; p++) {
+        struct pd_pool_config *pool = &config->pools[p];
+        size_t last = 0;
+        for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+            pool->copy_count += pool->copies[i] != NULL;
+            last = pool->copies[i] ? i + 1 : last;
+        }
+        if (pool->copy_count == 0 || last != pool->copy_count) {
+            return pd_error_set(err, PD_CONFIG, 0,
+                                "%s: [pool %s] needs copy1, copy2, ... without a gap", name,
+                                pool->name);
+        }
+    }
+    return PD_OK;
+}
+
+static char *default_state_dir(const char *(*getenv_fn)(const char *name))
+{
+    struct pd_buf buf = PD_BUF_INIT;
+    const char *state = getenv_fn("XDG_STATE_HOME");
+    const char *home = getenv_fn("HOME");
+    enum pd_status status;
+
+    if (state && state[0] == '/') {
+        status = pd_buf_printf(&buf, "%s/pairdump", state);
+    } else if (geteuid() != 0 && home && home[0] == '/') {
+        status = pd_buf_printf(&buf, "%s/.local/state/pairdump", home);
+    } else {
+        status = pd_buf_puts(&buf, "/var/lib/pairdump");
+    }
+    if (status != PD_OK) {
+        pd_buf_free(&buf);
+    }
+    return buf.data;
+}
+
+static enum pd_status make_defaults(const char *(*getenv_fn)(const char *name),
+                                    struct pd_config **out, struct pd_error *err)
+{
+    struct pd_config *config = calloc(1, sizeof *config);
+    void *ignored;
+
+    *out = config;
+    if (!config) {
+        return pd_error_memory(err, "configuration");
+    }
+    config->buffer = UINT64_C(64) << 20;
+    config->stall_ns = UINT64_C(900) * (uint64_t)PD_NS_PER_S;
+    config->catalog_reserve = UINT64_C(16) << 20;
+    config->state_dir = default_state_dir(getenv_fn);
+    if (!config->state_dir) {
+        return pd_error_memory(err, "configuration");
+    }
+    return add_retry(config, "default", &ignored, err);
+}
+
+enum pd_status pd_config_parse(const char *text, size_t len, const char *name,
+                               const char *(*getenv_fn)(const char *name), struct pd_config **out,
+                               struct pd_error *err)
+{
+    struct reading reading = {.name = name};
+    enum pd_status status = make_defaults(getenv_fn, out, err);
+
+    if (status == PD_OK) {
+        reading.config = *out;
+        status = pd_ini_lines(text, len, name, PD_CONFIG, take_pair, &reading, err);
+    }
+    if (status == PD_OK) {
+        status = count_copies(*out, name, err);
+    }
+    if (status == PD_OK && (*out)->state_dir[0] != '/') {
+        status = pd_error_set(err, PD_CONFIG, 0, "%s: state-dir must be an absolute path", name);
+    }
+    if (status != PD_OK) {
+        pd_config_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+static enum pd_status read_file(const char *path, char **text, size_t *len, struct pd_error *err)
+{
+    struct stat st;
+    enum pd_status status = PD_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    *text = NULL;
+    if (fd < 0) {
+        return pd_error_set(err, PD_CONFIG, errno, "cannot read %s", path);
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > CONFIG_FILE_MAX) {
+        status = pd_error_set(err, PD_CONFIG, 0, "%s is no regular file of up to 1 MiB", path);
+    } else if (!(*text = calloc(1, (size_t)st.st_size + 1))) {
+        status = pd_error_memory(err, "configuration");
+    } else {
+        ssize_t got = read(fd, *text, (size_t)st.st_size);
+        if (got < 0) {
+            status = pd_error_set(err, PD_CONFIG, errno, "cannot read %s", path);
+        }
+        *len = got < 0 ? 0 : (size_t)got;
+    }
+    close(fd);
+    return status;
+}
+
+/* The first place that holds a file; NULL in *path when there is none. */
+static enum pd_status search(const char *(*getenv_fn)(const char *name), char **path,
+                             struct pd_error *err)
+{
+    const char *named = getenv_fn("PAIRDUMP_CONF");
+    const char *home = getenv_fn("HOME");
+    struct pd_buf buf = PD_BUF_INIT;
+
+    *path = NULL;
+    if (named && named[0]) {
+        *path = strdup(named);
+        return *path ? PD_OK : pd_error_memory(err, "configuration");
+    }
+    if (home && home[0] == '/') {
+        if (pd_buf_printf(&buf, "%s/.config/pairdump/pairdump.conf", home) != PD_OK) {
+            return pd_error_memory(err, "configuration");
+        }
+        if (access(buf.data, F_OK) == 0) {
+            *path = buf.data;
+            return PD_OK;
+        }
+        pd_buf_free(&buf);
+    }
+    if (access("/etc/pairdump/pairdump.conf", F_OK) == 0) {
+        *path = strdup("/etc/pairdump/pairdump.conf");
+        return *path ? PD_OK : pd_error_memory(err, "configuration");
+    }
+    return PD_OK;
+}
+
+enum pd_status pd_config_load(const char *file, const char *(*getenv_fn)(const char *name),
+                              struct pd_config **out, struct pd_error *err)
+{
+    char *path = NULL;
+    char *text = NULL;
+    size_t len = 0;
+    enum pd_status status;
+
+    *out = NULL;
+    if (file) {
+        path = strdup(file);
+        status = path ? PD_OK : pd_error_memory(err, "configuration");
+    } else {
+        status = search(getenv_fn, &path, err);
+    }
+    if (status == PD_OK && path) {
+        status = read_file(path, &text, &len, err);
+    }
+    if (status == PD_OK) {
+        status = pd_config_parse(text ? text : "", len, path ? path : "defaults", getenv_fn, out,
+                                 err);
+    }
+    if (status == PD_OK) {
+        (*out)->path = path;
+        path = NULL;
+    }
+    free(path);
+    free(text);
+    return status;
+}
+
+void pd_config_free(struct pd_config *config)
+{
+    if (!config) {
+        return;
+    }
+    for (size_t i = 0; i < config->pool_count; i++) {
+        pd_pool_config_release(&config->pools[i]);
+    }
+    for (size_t i = 0; i < config->retry_count; i++) {
+        free(config->retries[i].name);
+    }
+    free(config->pools);
+    free(config->retries);
+    free(config->path);
+    free(config->catalog_url);
+    free(config->credentials);
+    free(config->state_dir);
+    free(config);
+}
+
+const struct pd_pool_config *pd_config_pool(const struct pd_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->pool_count; i++) {
+        if (strcmp(config->pools[i].name, name) == 0) {
+            return &config->pools[i];
+        }
+    }
+    return NULL;
+}
+
+struct pd_retry pd_config_retry(const struct pd_config *config, const char *activity)
+{
+    for (size_t i = 1; i < config->retry_count; i++) {
+        if (strcmp(config->retries[i].name, activity) == 0) {
+            return config->retries[i].retry;
+        }
+    }
+    return config->retries[0].retry;
+}
+
+enum pd_status pd_pool_config_init(const char *name, struct pd_pool_config *pool,
+                                   struct pd_error *err)
+{
+    *pool = (struct pd_pool_config){.name = strdup(name),
+                                    .label_prefix = strdup("PD"),
+                                    .block_size = UINT64_C(512) << 10,
+                                    .batch_size = UINT64_C(4) << 30,
+                                    .batch_files = 25000,
+                                    .reserve = UINT64_C(64) << 20,
+                                    .verify = {PD_VERIFY_FULL, 100}};
+    if (!pool->name || !pool->label_prefix) {
+        pd_pool_config_release(pool);
+        return pd_error_memory(err, "configuration");
+    }
+    return PD_OK;
+}
+
+void pd_pool_config_release(struct pd_pool_config *pool)
+{
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        free(pool->copies[i]);
+    }
+    free(pool->name);
+    free(pool->label_prefix);
+    free(pool->changer);
+    memset(pool, 0, sizeof *pool);
+}
