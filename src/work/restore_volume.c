@@ -1,0 +1,315 @@
+#include "pairdump/check.h"
+#include "pairdump/registry.h"
+#include "restore_priv.h"
+
+/* A volume that some archive of the run lies on. */
+struct volume {
+    struct pd_volume_row row;
+    char *url;                /* where it can be read; NULL: not looked for yet */
+    struct pd_target *target; /* NULL: not open */
+    bool needed;              /* by the archive being restored */
+    bool failed;              /* out of reach in this run; fault says why */
+    bool counted;
+    struct pd_error fault;
+};
+
+struct pd_restore_volumes {
+    struct pd_restore_run *run;
+    struct volume **list;
+    size_t count;
+    bool has_from;
+    int64_t from; /* only this volume */
+};
+
+static void close_volume(struct pd_restore_volumes *volumes, struct volume *volume)
+{
+    struct pd_error error = PD_ERROR_INIT;
+
+    if (pd_target_close(volume->target, &error) != PD_OK) /* only read from */
+        pd_log_error(volumes->run->env->log, PD_LOG_DEBUG, &error);
+    volume->target = NULL;
+    free(volume->url);
+    volume->url = NULL;
+}
+
+enum pd_status pd_restore_volumes_new(struct pd_restore_run *run, struct pd_restore_volumes **out,
+                                      struct pd_error *err)
+{
+    struct pd_restore_volumes *volumes = calloc(1, sizeof(*volumes));
+    struct pd_volume_row *row = calloc(1, sizeof(*row));
+    enum pd_status status = PD_OK;
+
+    *out = NULL;
+    if (volumes == NULL || row == NULL) {
+        status = pd_error_memory(err, "the volumes");
+        goto out;
+    }
+    volumes->run = run;
+    if (run->options->from != NULL) {
+        status = pd_catalog_volume_find(run->catalog, run->options->from, row, err);
+        if (status != PD_OK)
+            goto out;
+        volumes->has_from = true;
+        volumes->from = row->id;
+    }
+    *out = volumes;
+    volumes = NULL;
+out:
+    free(row);
+    pd_restore_volumes_free(volumes);
+    return status;
+}
+
+void pd_restore_volumes_free(struct pd_restore_volumes *volumes)
+{
+    if (volumes == NULL)
+        return;
+    for (size_t i = 0; i < volumes->count; i++) {
+        close_volume(volumes, volumes->list[i]);
+        free(volumes->list[i]);
+    }
+    free(volumes->list);
+    free(volumes);
+}
+
+/* ---- the copies of one archive ---- */
+
+struct copies {
+    const struct pd_restore_volumes *volumes;
+    struct pd_copy_row *rows;
+    size_t count;
+};
+
+static enum pd_status take_copy(void *arg, const struct pd_copy_row *row, struct pd_error *err)
+{
+    struct copies *copies = arg;
+    struct pd_copy_row *bigger;
+
+    if (row->state == PD_COPY_WRITING)
+        return PD_OK;
+    if (copies->volumes->has_from && row->volume_id != copies->volumes->from)
+        return PD_OK;
+    bigger = realloc(copies->rows, (copies->count + 1) * sizeof(*bigger));
+    if (bigger == NULL)
+        return pd_error_memory(err, "the copies");
+    copies->rows = bigger;
+    copies->rows[copies->count++] = *row;
+    return PD_OK;
+}
+
+/* Verified copies first, bad ones last: each record is checked, so even those can help. */
+static int compare_copies(const void *a, const void *b)
+{
+    static const int trust[] = {
+        [PD_COPY_WRITING] = 3, [PD_COPY_WRITTEN] = 1, [PD_COPY_VERIFIED] = 0, [PD_COPY_BAD] = 2};
+    const struct pd_copy_row *x = a, *y = b;
+
+    if (x->state != y->state)
+        return trust[x->state] - trust[y->state];
+    return x->copy < y->copy ? -1 : x->copy > y->copy;
+}
+
+/* The volume of a copy, known from before or new. */
+static enum pd_status find_volume(struct pd_restore_volumes *volumes, const char *label,
+                                  struct volume **out, struct pd_error *err)
+{
+    struct volume **bigger, *volume;
+    enum pd_status status;
+
+    for (size_t i = 0; i < volumes->count; i++) {
+        if (strcmp(volumes->list[i]->row.label, label) == 0) {
+            *out = volumes->list[i];
+            return PD_OK;
+        }
+    }
+    bigger = realloc(volumes->list, (volumes->count + 1) * sizeof(*bigger));
+    if (bigger == NULL)
+        return pd_error_memory(err, "the volumes");
+    volumes->list = bigger;
+    volume = calloc(1, sizeof(*volume));
+    if (volume == NULL)
+        return pd_error_memory(err, "the volumes");
+    status = pd_catalog_volume_find(volumes->run->catalog, label, &volume->row, err);
+    if (status != PD_OK) {
+        free(volume);
+        return status;
+    }
+    volumes->list[volumes->count++] = volume;
+    *out = volume;
+    return PD_OK;
+}
+
+/* A drive holds one volume: those not needed now make way. */
+static void make_way(struct pd_restore_volumes *volumes)
+{
+    for (size_t i = 0; i < volumes->count; i++) {
+        struct volume *volume = volumes->list[i];
+
+        if (volume->target != NULL && !volume->needed && pd_target_caps(volume->target).tape)
+            close_volume(volumes, volume);
+    }
+}
+
+struct opening {
+    struct pd_restore_volumes *volumes;
+    struct volume *volume;
+};
+
+static enum pd_status open_once(void *arg, struct pd_error *err)
+{
+    struct opening *opening = arg;
+    struct volume *volume = opening->volume;
+    const struct pd_label *label;
+    enum pd_status status =
+        pd_target_open(opening->volumes->run->env, volume->url, &volume->target, err);
+
+    if (status == PD_OK)
+        status = pd_target_mount(volume->target, volume->row.label, err);
+    if (status == PD_OK) {
+        label = pd_target_label(volume->target);
+        if (label == NULL || strcmp(label->uuid, volume->row.uuid) != 0)
+            status = pd_error_set(err, PD_WRONG_VOLUME, 0,
+                                  "the volume at %s has this label but another UUID", volume->url);
+    }
+    if (status != PD_OK && volume->target != NULL) {
+        struct pd_error error = PD_ERROR_INIT;
+
+        if (pd_target_close(volume->target, &error) != PD_OK)
+            pd_log_error(opening->volumes->run->env->log, PD_LOG_DEBUG, &error);
+        volume->target = NULL;
+    }
+    return status;
+}
+
+static enum pd_status open_volume(struct pd_restore_volumes *volumes, struct volume *volume,
+                                  struct pd_error *err)
+{
+    const struct pd_restore_options *options = volumes->run->options;
+    struct opening opening = {volumes, volume};
+    const struct pd_activity activity = {.name = "open",
+                                         .subject = volume->row.label,
+                                         .run = open_once,
+                                         .arg = &opening,
+                                         .retry = options->retry};
+    enum pd_status status;
+
+    if (volume->target != NULL)
+        return PD_OK;
+    status = pd_locate_volume(volumes->run->env, &volume->row, options->at, options->at_count,
+                              &volume->url, err);
+    if (status == PD_OK)
+        status = pd_activity_run(volumes->run->env, &activity, err);
+    if (status != PD_OK) {
+        free(volume->url);
+        volume->url = NULL;
+    }
+    return status;
+}
+
+/* Opens one copy; a failure is kept, so that the next archive does not wait for it again. */
+static enum pd_status reach(struct pd_restore_volumes *volumes, struct volume *volume,
+                            struct pd_error *err)
+{
+    struct pd_error fault = PD_ERROR_INIT;
+    enum pd_status status;
+
+    if (volume->failed) {
+        *err = volume->fault;
+        return volume->fault.status;
+    }
+    status = open_volume(volumes, volume, &fault);
+    if (status == PD_OK) {
+        if (!volume->counted)
+            volumes->run->summary->volumes++;
+        volume->counted = true;
+        return PD_OK;
+    }
+    pd_error_context(&fault, volume->row.label, NULL, NULL);
+    volume->failed = status != PD_BUSY; /* a drive with another volume may be free later */
+    volume->fault = fault;
+    *err = fault;
+    return status;
+}
+
+static enum pd_status open_copies(struct pd_restore_volumes *volumes, const struct copies *copies,
+                                  const struct pd_archive_row *archive,
+                                  struct pd_replica_copy *out, size_t *count,
+                                  struct pd_error *err)
+{
+    struct volume *volume = NULL;
+    enum pd_status status;
+
+    for (size_t i = 0; i < volumes->count; i++)
+        volumes->list[i]->needed = false;
+    for (size_t i = 0; i < copies->count; i++) {
+        status = find_volume(volumes, copies->rows[i].label, &volume, err);
+        if (status != PD_OK)
+            return status;
+        volume->needed = true;
+    }
+    make_way(volumes);
+    for (size_t i = 0; i < copies->count; i++) {
+        const struct pd_copy_row *row = &copies->rows[i];
+
+        status = find_volume(volumes, row->label, &volume, err);
+        if (status != PD_OK)
+            return status;
+        status = reach(volumes, volume, err);
+        if (status == PD_INTERRUPTED || status == PD_NO_MEMORY)
+            return status;
+        if (status == PD_OK) {
+            out[*count].target = volume->target;
+            out[*count].tape_file = row->tape_file;
+            out[*count].name = volume->row.label;
+            ++*count;
+        } else {
+            pd_log_error(volumes->run->env->log, PD_LOG_WARN, err);
+            pd_restore_avoided(volumes->run, row->label, archive->name, 0, status);
+        }
+    }
+    return PD_OK;
+}
+
+enum pd_status pd_restore_volumes_open(struct pd_restore_volumes *volumes,
+                                       const struct pd_archive_row *archive,
+                                       struct pd_replica_copy **out, size_t *count,
+                                       struct pd_error *err)
+{
+    struct copies copies = {.volumes = volumes};
+    struct pd_replica_copy *opened = NULL;
+    enum pd_status status;
+
+    *out = NULL;
+    *count = 0;
+    status = pd_catalog_copies(volumes->run->catalog, archive->id, 0, take_copy, &copies, err);
+    if (status != PD_OK)
+        goto out;
+    if (copies.count == 0) {
+        status = pd_error_set(err, PD_MISSING, 0,
+                              volumes->has_from ? "this archive has no copy on volume %s"
+                                                : "no finished copy of this archive is known%s",
+                              volumes->has_from ? volumes->run->options->from : "");
+        goto out;
+    }
+    qsort(copies.rows, copies.count, sizeof(*copies.rows), compare_copies);
+    opened = calloc(copies.count, sizeof(*opened));
+    if (opened == NULL) {
+        status = pd_error_memory(err, "the copies");
+        goto out;
+    }
+    status = open_copies(volumes, &copies, archive, opened, count, err);
+    if (status == PD_OK && *count == 0) {
+        struct pd_error why = *err; /* of the last copy tried */
+
+        status = pd_error_set(err, PD_MISSING, 0, "no volume with it can be reached: %s: %s",
+                              why.volume, why.message);
+    }
+    if (status != PD_OK)
+        goto out;
+    *out = opened;
+    opened = NULL;
+out:
+    free(opened);
+    free(copies.rows);
+    return status;
+}
