@@ -214,6 +214,8 @@ enum pd_status pd_tar_header(struct pd_tar_writer *writer, struct archive_entry 
 
     if (status == PD_OK)
         status = check_entry(entry, has_data, err);
+    if (status == PD_OK)
+        status = pd_tar_acl_narrow(entry, err);
     if (status != PD_OK)
         return status;
     a = has_ascii_names(entry) ? writer->plain : writer->binary;
@@ -457,6 +459,8 @@ enum pd_status pd_tar_next(struct pd_tar_reader *reader, struct archive_entry **
         return reader->dead;
     }
     status = pd_tar_xattr_unify(found, err);
+    if (status == PD_OK)
+        status = pd_tar_acl_widen(found, err);
     if (status != PD_OK) {
         reader->dead = status;
         return status;

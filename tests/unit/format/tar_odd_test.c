@@ -345,7 +345,7 @@ static void acls_survive(void **state)
     struct pd_buf out = PD_BUF_INIT;
     struct format_memory memory = {0};
     struct pd_tar_writer *writer = start(&out);
-    struct archive_entry *entry = make("acl", S_IFDIR | 0750), *back;
+    struct archive_entry *entry = make("acl", S_IFDIR | 0750), *back, *expected;
     struct pd_tar_reader *reader;
 
     (void)state;
@@ -355,19 +355,26 @@ static void acls_survive(void **state)
         archive_entry_acl_add_entry(entry, type, 7, ARCHIVE_ENTRY_ACL_USER_OBJ, -1, NULL);
         archive_entry_acl_add_entry(entry, type, 5, ARCHIVE_ENTRY_ACL_USER, 1000, NULL);
         archive_entry_acl_add_entry(entry, type, 4, ARCHIVE_ENTRY_ACL_USER, 0x7ffffff0, NULL);
+        archive_entry_acl_add_entry(entry, type, 6, ARCHIVE_ENTRY_ACL_USER, (int)3000000000u, NULL);
         archive_entry_acl_add_entry(entry, type, 5, ARCHIVE_ENTRY_ACL_GROUP_OBJ, -1, NULL);
         archive_entry_acl_add_entry(entry, type, 1, ARCHIVE_ENTRY_ACL_GROUP, 50, "staff");
         archive_entry_acl_add_entry(entry, type, 5, ARCHIVE_ENTRY_ACL_MASK, -1, NULL);
         archive_entry_acl_add_entry(entry, type, 0, ARCHIVE_ENTRY_ACL_OTHER, -1, NULL);
     }
+    expected = archive_entry_clone(entry);
+    assert_non_null(expected);
     put(writer, entry, NULL);
     end(writer);
+    archive_entry_free(entry);
+    assert_non_null(memmem(out.data, out.len, "user:3000000000:rw-", 19));
+    entry = expected;
     memory.bytes = out.data;
     memory.len = out.len;
     assert_int_equal(pd_tar_reader_new(format_from_memory, &memory, &reader, &err), PD_OK);
     assert_int_equal(pd_tar_next(reader, &back, &err), PD_OK);
-    assert_same_acl(entry, back, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, 7);
-    assert_same_acl(entry, back, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, 7);
+    assert_int_equal(archive_entry_perm(back), 0750);
+    assert_same_acl(entry, back, ARCHIVE_ENTRY_ACL_TYPE_ACCESS, 8);
+    assert_same_acl(entry, back, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT, 8);
     pd_tar_reader_free(reader);
     archive_entry_free(entry);
     pd_buf_free(&out);
