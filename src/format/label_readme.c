@@ -89,7 +89,7 @@ static const char body[] =
     "FIND A FILE\n"
     "\n"
     "Unpack the index, the tape file behind the last archive of a dump. Each NAME.txt\n"
-    "has lines of fields, split by tabs (in names, bytes below 32, 127 and % are %XX):\n"
+    "has lines of fields, split by tabs (bytes below 32, 127 and % in names are %XX):\n"
     "\n"
     "  archive NAME SEQ TAPE-FILE RECORD-SIZE RECORDS FILES PAYLOAD-BYTES\n"
     "          PAYLOAD-FILES MANIFEST-OFFSET\n"

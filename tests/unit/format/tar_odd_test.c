@@ -599,7 +599,12 @@ static void gnu_tar_extracts_odd_names(void **state)
         }
     }
     assert_int_equal(format_sh(dir, "test $(find top -type f -links 1 -printf x) = x\n"
-                                    "test $(find top -type l -printf x) = xxxxx\n"),
+                                    "test $(find top -type l -printf x) = xxxxx\n"
+                                    "mkdir b\n" /* hard links follow --strip-components */
+                                    "tar -xf t.tar --warning=no-unknown-keyword "
+                                    "--strip-components=1 -C b top\n"
+                                    "test $(find b -type f -links 2 -printf x) = xxxxxxxxxx\n"
+                                    "diff -r --no-dereference top b\n"),
                      0);
     format_dir_remove(dir);
     pd_buf_free(&out);
