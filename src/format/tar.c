@@ -97,15 +97,22 @@ enum pd_status pd_tar_writer_new(pd_tar_sink sink, void *arg, struct pd_tar_writ
     return status;
 }
 
+/* Closed by hand, as libarchive leaks when it frees an encoder that has failed. */
+static void encoder_free(struct archive *a)
+{
+    if (a == NULL)
+        return;
+    (void)archive_write_close(a);
+    (void)archive_write_free(a);
+}
+
 void pd_tar_writer_free(struct pd_tar_writer *writer)
 {
     if (writer == NULL)
         return;
-    writer->muted = true; /* libarchive closes what it frees, and would write */
-    if (writer->plain != NULL)
-        (void)archive_write_free(writer->plain);
-    if (writer->binary != NULL)
-        (void)archive_write_free(writer->binary);
+    writer->muted = true; /* closing writes */
+    encoder_free(writer->plain);
+    encoder_free(writer->binary);
     free(writer);
 }
 

@@ -179,7 +179,7 @@ static void broken_labels_are_refused(void **state)
         GOOD "Partner: 99999999999 PD2 " UUID_2 "\n",
     };
     static const char *const lines[] = {"Volume-Label: PD100001",
-                                        "Volume-UUID: " UUID_1,
+                                        ("Volume-UUID: " UUID_1),
                                         "Copy-Number: 1",
                                         "Block-Size: 524288",
                                         "Created: 2026-11-20T22:26:00Z",
