@@ -25,4 +25,10 @@ PD_MUST_USE enum pd_status pd_drive_mock_open(const char *dir,
                                               const struct pd_drive_mock_options *options,
                                               struct pd_drive **out, struct pd_error *err);
 
+/* Names the cartridges in the folder dir (a const char *): a pd_media_list_fn of target_tape.h. */
+PD_MUST_USE enum pd_status pd_drive_mock_media(void *dir,
+                                               enum pd_status (*fn)(void *arg, const char *medium,
+                                                                    struct pd_error *err),
+                                               void *arg, struct pd_error *err);
+
 #endif

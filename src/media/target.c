@@ -72,9 +72,9 @@ static enum pd_status bad_call(const struct pd_target *target, const char *what,
 }
 
 /* What every call goes through on its way out: a failure has its status, a message and a volume. */
-static enum pd_status leave_at(const struct pd_target *target, const char *volume,
-                               const char *call, enum pd_status status,
-                               const struct pd_error *found, struct pd_error *err)
+static enum pd_status leave_at(const struct pd_target *target, const char *volume, const char *call,
+                               enum pd_status status, const struct pd_error *found,
+                               struct pd_error *err)
 {
     if (status == PD_OK)
         return PD_OK;
@@ -91,21 +91,23 @@ static enum pd_status leave_at(const struct pd_target *target, const char *volum
     return status;
 }
 
-static enum pd_status leave(const struct pd_target *target, const char *call,
-                            enum pd_status status, const struct pd_error *found,
-                            struct pd_error *err)
+static enum pd_status leave(const struct pd_target *target, const char *call, enum pd_status status,
+                            const struct pd_error *found, struct pd_error *err)
 {
     return leave_at(target, NULL, call, status, found, err);
 }
 
-static bool ops_are_full(const struct pd_target_ops *ops)
+/* Nothing but pointers stands in the table, so it can be looked through as an array of them. */
+static bool has_gap(const struct pd_target_ops *ops)
 {
-    return ops->scheme != NULL && ops->volumes != NULL && ops->mount != NULL &&
-           ops->format != NULL && ops->position != NULL && ops->begin != NULL &&
-           ops->write != NULL && ops->end != NULL && ops->abandon != NULL && ops->sync != NULL &&
-           ops->use_reserve != NULL && ops->open_file != NULL && ops->read != NULL &&
-           ops->seek != NULL && ops->close_file != NULL && ops->space_left != NULL &&
-           ops->unmount != NULL && ops->close != NULL;
+    void (*slot)(void);
+
+    for (size_t at = 0; at < sizeof(*ops); at += sizeof(slot)) {
+        memcpy(&slot, (const char *)ops + at, sizeof(slot));
+        if (slot == NULL)
+            return true;
+    }
+    return false;
 }
 
 enum pd_status pd_target_new(const struct pd_target_ops *ops, void *impl, const char *url,
@@ -117,7 +119,7 @@ enum pd_status pd_target_new(const struct pd_target_ops *ops, void *impl, const 
     enum pd_status status;
 
     *out = NULL;
-    if (!ops_are_full(ops)) {
+    if (has_gap(ops)) {
         status = pd_error_set(err, PD_INTERNAL, 0, "target driver %s has an empty slot",
                               ops->scheme != NULL ? ops->scheme : "without a name");
         goto fail;
@@ -178,8 +180,8 @@ enum pd_status pd_target_mount(struct pd_target *target, const char *label, stru
     if (status != PD_OK)
         return status;
     if (label != NULL && !pd_label_is_valid(label)) {
-        (void)pd_error_set(err, PD_USAGE, 0,
-                           "\"%s\" is no volume label (1 to 8 of A-Z 0-9 - _)", label);
+        (void)pd_error_set(err, PD_USAGE, 0, "\"%s\" is no volume label (1 to 8 of A-Z 0-9 - _)",
+                           label);
         pd_error_context(err, target->url, NULL, NULL);
         return PD_USAGE;
     }
@@ -313,8 +315,7 @@ enum pd_status pd_target_use_reserve(struct pd_target *target, bool on, struct p
 
 /* ---- reading ---- */
 
-enum pd_status pd_target_open_file(struct pd_target *target, uint32_t file_no,
-                                   struct pd_error *err)
+enum pd_status pd_target_open_file(struct pd_target *target, uint32_t file_no, struct pd_error *err)
 {
     struct pd_error found = PD_ERROR_INIT;
     enum pd_status status = allow(target, "open_file", MOUNTED, err);
