@@ -87,8 +87,12 @@ static enum pd_status place(struct pd_replica *replica, size_t i, uint64_t recor
 {
     struct pd_target *target = replica->copies[i].target;
     struct copy_state *state = &replica->states[i];
+    const struct pd_label *label = pd_target_label(target);
     enum pd_status status = PD_OK;
 
+    if (label == NULL || label->block_size != replica->toc->record_size)
+        return pd_error_set(err, PD_WRONG_VOLUME, 0, "the volume has not records of %llu bytes",
+                            (unsigned long long)replica->toc->record_size);
     if (!state->open) {
         status = pd_target_open_file(target, replica->copies[i].tape_file, err);
         if (status != PD_OK) {
@@ -208,10 +212,10 @@ static enum pd_status no_good_copy(const struct pd_replica *replica, uint64_t re
     return status;
 }
 
-/* True for what is not the copy's fault. */
+/* True for what is not the copy's fault. A driver's broken contract is. */
 static bool ends_all(enum pd_status status)
 {
-    return status == PD_INTERRUPTED || status == PD_NO_MEMORY || status == PD_INTERNAL;
+    return status == PD_INTERRUPTED || status == PD_NO_MEMORY;
 }
 
 enum pd_status pd_replica_record(struct pd_replica *replica, uint64_t record_no,
