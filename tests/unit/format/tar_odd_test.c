@@ -414,6 +414,7 @@ static const struct extent middle[] = {{1 << 20, 4096}, {(1 << 20) + 8192, 100}}
 static const struct extent edges[] = {{0, 4096}, {(50 << 20) - 512, 512}};
 static const struct extent lead[] = {{0, 512}};
 static const struct extent hole[] = {{10 << 20, 0}};
+static const struct extent hole_too[] = {{0, 0}};
 
 static const struct {
     const char *path;
@@ -421,10 +422,8 @@ static const struct {
     size_t count;
     int64_t size;
 } sparse[] = {
-    {"middle", middle, 2, 5 << 20},
-    {"edg\xff\n", edges, 2, 50 << 20},
-    {"lead", lead, 1, 3 << 20},
-    {"hole", hole, 1, 10 << 20},
+    {"middle", middle, 2, 5 << 20}, {"edg\xff\n", edges, 2, 50 << 20},   {"lead", lead, 1, 3 << 20},
+    {"hole", hole, 1, 10 << 20},    {"hole too", hole_too, 1, 10 << 20},
 };
 
 #define SPARSE_COUNT (sizeof(sparse) / sizeof(sparse[0]))
