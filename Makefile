@@ -11,7 +11,7 @@ CC := gcc
 endif
 OPT     ?= -O2
 
-PKGS := libarchive libcrypto sqlite3 libxxhash inih jansson
+PKGS := libarchive libcrypto sqlite3 libxxhash inih jansson libacl
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 TEST_LIBS   = $(shell pkg-config --libs cmocka)
@@ -40,6 +40,8 @@ FUZZ_SRC := $(wildcard tests/fuzz/*/fuzz_*.c)
 FUZZ     := $(FUZZ_SRC:%.c=$(BUILD)/%)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 BENCH    := $(BENCH_SRC:%.c=$(BUILD)/%)
+TOOL_SRC := $(wildcard tests/tools/*.c)
+TOOL     := $(TOOL_SRC:%.c=$(BUILD)/%)
 TRY_SRC  := $(wildcard try/*.c)
 TRY      := $(TRY_SRC:%.c=$(BUILD)/%)
 
@@ -49,6 +51,7 @@ lib: $(LIB)
 units: $(UNIT)
 fuzzers: $(FUZZ)
 benches: $(BENCH)
+tools: $(TOOL)
 
 $(BIN): $(BUILD)/src/face/main.o $(LIB)
 	@mkdir -p $(@D)
@@ -76,6 +79,9 @@ $(BUILD)/tests/fault/%: $(BUILD)/tests/fault/%.o $(TEST_HELP_OBJ) $(LIB)
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	@echo 'ld $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+$(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(LIB)
+	@echo 'ld $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 $(BUILD)/try/%: $(BUILD)/try/%.o
 	@echo 'ld $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
@@ -88,6 +94,55 @@ endif
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
 	@echo 'ld $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) $(FUZZ_ENGINE) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+
+# ---- set-up and checks; each does all that it needs by itself ----
+
+.PHONY: deps test-deps demo check check-unit check-cli check-fuzz lint bench try install tools
+deps:
+	@bin/install-deps
+test-deps:
+	@bin/install-deps --test
+
+# A second make, so that pkg-config is asked after the packages are there.
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@bin/demo
+
+check: test-deps
+	@$(MAKE) --no-print-directory -j2 all units tools
+	@$(MAKE) --no-print-directory check-unit check-cli check-fuzz lint
+
+check-unit: units tools
+	@CMOCKA_MESSAGE_OUTPUT=TAP prove -j2 --exec '' $(UNIT)
+
+check-cli: all tools
+	@prove -j2 tests/cli/*.t tests/fault/*.t
+
+# Every corpus, and a short run of new inputs, under sanitizers.
+FUZZ_SECONDS ?= 5
+check-fuzz:
+	@$(MAKE) --no-print-directory -j2 BUILD=build-fuzz CC=clang SAN=address,undefined OPT=-O1 \
+	    FUZZ_ENGINE=-fsanitize=fuzzer fuzzers
+	@BUILD=build-fuzz SECONDS_EACH=$(FUZZ_SECONDS) prove tests/fuzz/run.t
+
+lint: lib
+	@bin/lint $(BUILD)
+
+bench: test-deps
+	@$(MAKE) --no-print-directory all benches
+	@tests/bench/run
+
+try: test-deps
+	@$(MAKE) --no-print-directory $(TRY)
+	@for t in $(TRY); do echo "== $$t"; $$t || exit 1; done
+
+install: all
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/pairdump
+	install -D -m 644 man/pairdump.1 $(DESTDIR)$(PREFIX)/share/man/man1/pairdump.1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(BIN) completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pairdump
+	install -D -m 644 etc/pairdump.conf.sample $(DESTDIR)$(PREFIX)/share/doc/pairdump/pairdump.conf.sample
+	install -D -m 600 etc/pairdump.cnf.sample $(DESTDIR)$(PREFIX)/share/doc/pairdump/pairdump.cnf.sample
 
 clean:
 	rm -rf build build-* bin/pairdump

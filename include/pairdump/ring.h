@@ -1,9 +1,9 @@
 /*
  * ring: records filled once and read by every writer at its own pace, without copies.
  *
- * One producer fills the memory byte by byte; n readers each have a cursor. Readers of records get
- * whole ones only; readers of bytes (the digest thread) get what is committed so far. A record is
- * used again when the last attached reader has passed it. A reader that fails detaches alone; one
+ * One producer fills the memory byte by byte; n readers each have a cursor and get whole records. A
+ * record is used again when the last attached reader has passed it, so the memory of records from
+ * its cursor on stays valid for a reader (the digest thread looks at them while they fill). A reader that fails detaches alone; one
  * that hangs inside a record keeps its memory (that slot is retired), so its late access is
  * harmless. The object is reference counted: it goes when the producer and all readers let go.
  *
@@ -40,11 +40,6 @@ void pd_ring_abort(struct pd_ring *ring);
 PD_MUST_USE enum pd_status pd_ring_record(struct pd_ring *ring, unsigned reader,
                                           const uint8_t **record, struct pd_error *err);
 void pd_ring_next(struct pd_ring *ring, unsigned reader);
-/* Reader of bytes: all that is committed and not taken, within one record; waits for at least one;
- * *len 0 after the last. Taken bytes stay valid until the following call. */
-PD_MUST_USE enum pd_status pd_ring_bytes(struct pd_ring *ring, unsigned reader,
-                                         const uint8_t **bytes, size_t *len,
-                                         struct pd_error *err);
 /* Leaves the fan-out. hung: the reader's current record is retired instead of used again. */
 void pd_ring_detach(struct pd_ring *ring, unsigned reader, bool hung);
 

@@ -1,0 +1,317 @@
+#include "pairdump/ring.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pairdump/target.h"
+
+enum { READERS_MAX = 9 };
+
+struct reader {
+    bool attached;
+    bool waiting;
+    uint64_t next;  /* record it reads now */
+};
+
+/*
+ * Invariants while lock is free: every attached reader's next is at most head / record_size, and
+ * head - oldest * record_size <= slots * record_size, oldest being the least next of the attached;
+ * slot[i] is memory of one record, shared by records i, i + slots, ... A retired slot is replaced by
+ * fresh memory, the old one is kept in `retired` until the ring goes.
+ */
+struct pd_ring {
+    pthread_mutex_t lock;
+    pthread_cond_t filled; /* readers wait */
+    pthread_cond_t freed;  /* the producer waits */
+    uint64_t record_size, slots;
+    uint8_t **slot;
+    uint8_t *memory;
+    uint8_t *retired[READERS_MAX];
+    uint64_t head; /* bytes committed */
+    bool finished, aborted, producer_waits;
+    unsigned readers;
+    struct reader reader[READERS_MAX];
+    unsigned refs;
+};
+
+enum pd_status pd_ring_new(uint64_t bytes, uint64_t record_size, unsigned readers,
+                           struct pd_ring **out, struct pd_error *err)
+{
+    struct pd_ring *ring = calloc(1, sizeof *ring);
+    pthread_condattr_t attr;
+    uint64_t slots = bytes / record_size;
+
+    if (!ring) {
+        return pd_error_memory(err, "ring");
+    }
+    slots = slots < 4 ? 4 : slots;
+    ring->record_size = record_size;
+    ring->slots = slots;
+    ring->readers = readers;
+    ring->slot = calloc(slots, sizeof *ring->slot);
+    ring->memory = pd_record_alloc(slots * record_size);
+    if (!ring->slot || !ring->memory || readers < 1 || readers > READERS_MAX) {
+        free(ring->slot);
+        free(ring->memory);
+        free(ring);
+        return pd_error_memory(err, "the block ring; lower buffer");
+    }
+    for (uint64_t i = 0; i < slots; i++) {
+        ring->slot[i] = ring->memory + i * record_size;
+    }
+    for (unsigned i = 0; i < readers; i++) {
+        ring->reader[i].attached = true;
+    }
+    pthread_mutex_init(&ring->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&ring->filled, NULL);
+    pthread_cond_init(&ring->freed, &attr);
+    pthread_condattr_destroy(&attr);
+    ring->refs = 1;
+    *out = ring;
+    return PD_OK;
+}
+
+struct pd_ring *pd_ring_hold(struct pd_ring *ring)
+{
+    pthread_mutex_lock(&ring->lock);
+    ring->refs++;
+    pthread_mutex_unlock(&ring->lock);
+    return ring;
+}
+
+void pd_ring_release(struct pd_ring *ring)
+{
+    if (!ring) {
+        return;
+    }
+    pthread_mutex_lock(&ring->lock);
+    bool last = --ring->refs == 0;
+    pthread_mutex_unlock(&ring->lock);
+    if (!last) {
+        return;
+    }
+    pthread_cond_destroy(&ring->filled);
+    pthread_cond_destroy(&ring->freed);
+    pthread_mutex_destroy(&ring->lock);
+    for (unsigned i = 0; i < READERS_MAX; i++) {
+        free(ring->retired[i]);
+    }
+    free(ring->memory);
+    free(ring->slot);
+    free(ring);
+}
+
+/* Least record that an attached reader still needs; the head's when none is attached. */
+static uint64_t oldest(const struct pd_ring *ring)
+{
+    uint64_t least = ring->head / ring->record_size;
+
+    for (unsigned i = 0; i < ring->readers; i++) {
+        if (ring->reader[i].attached && ring->reader[i].next < least) {
+            least = ring->reader[i].next;
+        }
+    }
+    return least;
+}
+
+static void wake_readers(struct pd_ring *ring)
+{
+    bool waiting = false;
+
+    for (unsigned i = 0; i < ring->readers; i++) {
+        waiting = waiting || ring->reader[i].waiting;
+    }
+    if (waiting) {
+        pthread_cond_broadcast(&ring->filled);
+    }
+}
+
+static void wake_producer(struct pd_ring *ring)
+{
+    if (ring->producer_waits) {
+        pthread_cond_signal(&ring->freed);
+    }
+}
+
+static bool is_full(const struct pd_ring *ring)
+{
+    return ring->head / ring->record_size - oldest(ring) >= ring->slots;
+}
+
+/* Waits for room with the lock held; PD_HUNG when no reader moved for stall_ns. */
+static enum pd_status wait_room(struct pd_ring *ring, uint64_t stall_ns, struct pd_error *err)
+{
+    struct timespec until;
+    uint64_t before = oldest(ring);
+    int timed_out = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(stall_ns / (uint64_t)PD_NS_PER_S);
+    until.tv_nsec += (long)(stall_ns % (uint64_t)PD_NS_PER_S);
+    until.tv_sec += until.tv_nsec / (long)PD_NS_PER_S;
+    until.tv_nsec %= (long)PD_NS_PER_S;
+    while (!ring->aborted && is_full(ring)) {
+        ring->producer_waits = true;
+        if (stall_ns == 0) {
+            pthread_cond_wait(&ring->freed, &ring->lock);
+        } else {
+            timed_out = pthread_cond_timedwait(&ring->freed, &ring->lock, &until);
+        }
+        ring->producer_waits = false;
+        if (timed_out && is_full(ring) && oldest(ring) == before && !ring->aborted) {
+            return pd_error_set(err, PD_HUNG, 0, "no reader of the ring moves");
+        }
+    }
+    if (ring->aborted) {
+        return pd_error_set(err, PD_INTERRUPTED, 0, "the archive was given up");
+    }
+    return PD_OK;
+}
+
+enum pd_status pd_ring_room(struct pd_ring *ring, uint64_t stall_ns, uint8_t **room, size_t *len,
+                            struct pd_error *err)
+{
+    enum pd_status status;
+
+    pthread_mutex_lock(&ring->lock);
+    status = wait_room(ring, stall_ns, err);
+    if (status == PD_OK) {
+        uint64_t within = ring->head % ring->record_size;
+        *room = ring->slot[ring->head / ring->record_size % ring->slots] + within;
+        *len = (size_t)(ring->record_size - within);
+    }
+    pthread_mutex_unlock(&ring->lock);
+    return status;
+}
+
+void pd_ring_commit(struct pd_ring *ring, size_t len)
+{
+    pthread_mutex_lock(&ring->lock);
+    uint64_t record = ring->head / ring->record_size;
+    ring->head += len;
+    if (ring->head / ring->record_size != record) {
+        wake_readers(ring);
+    }
+    pthread_mutex_unlock(&ring->lock);
+}
+
+uint64_t pd_ring_position(struct pd_ring *ring)
+{
+    pthread_mutex_lock(&ring->lock);
+    uint64_t head = ring->head;
+    pthread_mutex_unlock(&ring->lock);
+    return head;
+}
+
+enum pd_status pd_ring_finish(struct pd_ring *ring, uint64_t stall_ns, struct pd_error *err)
+{
+    uint8_t *room;
+    size_t len;
+    enum pd_status status = PD_OK;
+
+    if (pd_ring_position(ring) % ring->record_size != 0) {
+        status = pd_ring_room(ring, stall_ns, &room, &len, err);
+        if (status == PD_OK) {
+            memset(room, 0, len);
+            pd_ring_commit(ring, len);
+        }
+    }
+    pthread_mutex_lock(&ring->lock);
+    if (status == PD_OK) {
+        ring->finished = true;
+    }
+    wake_readers(ring);
+    pthread_mutex_unlock(&ring->lock);
+    return status;
+}
+
+void pd_ring_abort(struct pd_ring *ring)
+{
+    pthread_mutex_lock(&ring->lock);
+    ring->aborted = true;
+    pthread_cond_broadcast(&ring->filled);
+    pthread_cond_broadcast(&ring->freed);
+    pthread_mutex_unlock(&ring->lock);
+}
+
+/* Waits with the lock held until more than `have` bytes are committed, or no more will come. */
+static enum pd_status wait_bytes(struct pd_ring *ring, struct reader *reader, uint64_t have,
+                                 struct pd_error *err)
+{
+    while (!ring->aborted && reader->attached && !ring->finished && ring->head < have) {
+        reader->waiting = true;
+        pthread_cond_wait(&ring->filled, &ring->lock);
+        reader->waiting = false;
+    }
+    if (ring->aborted || !reader->attached) {
+        return pd_error_set(err, PD_INTERRUPTED, 0, "the archive was given up");
+    }
+    return PD_OK;
+}
+
+enum pd_status pd_ring_record(struct pd_ring *ring, unsigned index, const uint8_t **record,
+                              struct pd_error *err)
+{
+    struct reader *reader = &ring->reader[index];
+
+    pthread_mutex_lock(&ring->lock);
+    uint64_t end = (reader->next + 1) * ring->record_size;
+    enum pd_status status = wait_bytes(ring, reader, end, err);
+    if (status == PD_OK) {
+        *record = ring->head >= end ? ring->slot[reader->next % ring->slots] : NULL;
+    }
+    pthread_mutex_unlock(&ring->lock);
+    return status;
+}
+
+void pd_ring_next(struct pd_ring *ring, unsigned index)
+{
+    pthread_mutex_lock(&ring->lock);
+    ring->reader[index].next++;
+    wake_producer(ring);
+    pthread_mutex_unlock(&ring->lock);
+}
+
+void pd_ring_detach(struct pd_ring *ring, unsigned index, bool hung)
+{
+    struct reader *reader = &ring->reader[index];
+
+    pthread_mutex_lock(&ring->lock);
+    if (reader->attached) {
+        reader->attached = false;
+        if (hung && reader->next < ring->head / ring->record_size) {
+            /* the hung call may still look at this whole record: leave it that memory, and give
+             * the slot new memory with the same bytes for those who come after */
+            uint64_t place = reader->next % ring->slots;
+            uint8_t *fresh = pd_record_alloc(ring->record_size);
+            if (fresh) {
+                memcpy(fresh, ring->slot[place], ring->record_size);
+                ring->retired[index] = fresh;
+                ring->slot[place] = fresh;
+            } else {
+                ring->aborted = true;
+                pthread_cond_broadcast(&ring->freed);
+            }
+        }
+        pthread_cond_broadcast(&ring->filled);
+        wake_producer(ring);
+    }
+    pthread_mutex_unlock(&ring->lock);
+}
+
+void pd_ring_stats(struct pd_ring *ring, struct pd_ring_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    pthread_mutex_lock(&ring->lock);
+    uint64_t head = ring->head / ring->record_size;
+    out->records = ring->slots;
+    out->used = head - oldest(ring);
+    for (unsigned i = 0; i < ring->readers; i++) {
+        out->lag[i] = ring->reader[i].attached ? head - ring->reader[i].next : 0;
+        out->attached += ring->reader[i].attached;
+    }
+    pthread_mutex_unlock(&ring->lock);
+}

@@ -1,0 +1,79 @@
+#include "pairdump/source.h"
+
+#include <stdlib.h>
+
+struct pd_source {
+    const struct pd_source_ops *ops;
+    void *impl;
+};
+
+enum pd_status pd_source_new(const struct pd_source_ops *ops, void *impl, struct pd_source **out,
+                             struct pd_error *err)
+{
+    struct pd_source *source = NULL;
+
+    if (!ops->scheme || !ops->next || !ops->open || !ops->read || !ops->close_file ||
+        !ops->close) {
+        return pd_error_set(err, PD_INTERNAL, 0, "a source driver lacks a call");
+    }
+    source = calloc(1, sizeof *source);
+    if (!source) {
+        ops->close(impl);
+        return pd_error_memory(err, "source");
+    }
+    source->ops = ops;
+    source->impl = impl;
+    *out = source;
+    return PD_OK;
+}
+
+/* A failure must say what it is. */
+static enum pd_status checked(enum pd_status status, const char *call, struct pd_error *err)
+{
+    if (status != PD_OK && err->status != status) {
+        return pd_error_set(err, PD_INTERNAL, 0, "source: %s failed without an error", call);
+    }
+    return status;
+}
+
+enum pd_status pd_source_next(struct pd_source *source, struct pd_item *out, struct pd_error *err)
+{
+    enum pd_status status = source->ops->next(source->impl, out, err);
+
+    if (status == PD_OK && out->path[0] != '/') {
+        return pd_error_set(err, PD_INTERNAL, 0, "source: path is not absolute");
+    }
+    return checked(status, "next", err);
+}
+
+enum pd_status pd_source_open(struct pd_source *source, const struct pd_item *item,
+                              struct archive_entry *entry, struct pd_source_file **out,
+                              struct pd_error *err)
+{
+    return checked(source->ops->open(source->impl, item, entry, out, err), "open", err);
+}
+
+enum pd_status pd_source_read(struct pd_source *source, struct pd_source_file *file, void *buf,
+                              size_t size, uint64_t offset, size_t *got, struct pd_error *err)
+{
+    enum pd_status status = source->ops->read(source->impl, file, buf, size, offset, got, err);
+
+    if (status == PD_OK && *got > size) {
+        return pd_error_set(err, PD_INTERNAL, 0, "source: read gave more than asked for");
+    }
+    return checked(status, "read", err);
+}
+
+enum pd_status pd_source_close_file(struct pd_source *source, struct pd_source_file *file,
+                                    struct pd_error *err)
+{
+    return checked(source->ops->close_file(source->impl, file, err), "close", err);
+}
+
+void pd_source_close(struct pd_source *source)
+{
+    if (source) {
+        source->ops->close(source->impl);
+        free(source);
+    }
+}

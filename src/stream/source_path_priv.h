@@ -1,0 +1,58 @@
+/*
+ * source_path: files below paths. Listing stands in source_path_walk.c, reading in source_path.c,
+ * metadata in source_path_meta.c.
+ *
+ * The walk keeps one sorted list of names per folder on its stack. Roots are sorted, and a root below
+ * another is dropped, so that no path is listed twice.
+ */
+#ifndef PAIRDUMP_STREAM_SOURCE_PATH_PRIV_H
+#define PAIRDUMP_STREAM_SOURCE_PATH_PRIV_H
+
+#include <sys/stat.h>
+
+#include "pairdump/source.h"
+#include "pairdump/text.h"
+
+struct pd_path_folder {
+    char **names; /* sorted by bytes */
+    size_t count, next;
+    size_t path_len; /* of this folder in path.data */
+};
+
+struct pd_path_name_cache {
+    uint64_t id;
+    bool valid;
+    char name[64]; /* "" when the id has no name */
+};
+
+struct pd_source_path {
+    const struct pd_env *env;
+    char **roots;
+    size_t root_count, next_root;
+    char **excludes;
+    size_t exclude_count;
+    bool recurse, one_file_system;
+    dev_t device; /* of the root being walked */
+    struct pd_path_folder *stack;
+    size_t depth, stack_cap;
+    struct pd_buf path; /* of the item given last */
+    pd_problem_fn on_problem;
+    void *problem_arg;
+    struct pd_path_name_cache users[16], groups[16];
+};
+
+PD_MUST_USE enum pd_status pd_source_path_walk(void *impl, struct pd_item *out,
+                                               struct pd_error *err);
+void pd_source_path_walk_free(struct pd_source_path *source);
+PD_MUST_USE enum pd_status pd_source_path_roots(struct pd_source_path *source,
+                                                const struct pd_source_path_options *options,
+                                                struct pd_error *err);
+char pd_source_path_kind(mode_t mode); /* enum pd_kind, 0 for what has none (sockets) */
+
+/* Fills everything but the pathname. fd -1: not open (no regular file). */
+PD_MUST_USE enum pd_status pd_source_path_meta(struct pd_source_path *source, int fd,
+                                               const char *path, const struct stat *st,
+                                               struct archive_entry *entry,
+                                               struct pd_error *err);
+
+#endif
