@@ -7,12 +7,10 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <fcntl.h>
+#include <locale.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include "pairdump/digest.h"
 #include "pairdump/tar.h"
 
 #include "../../lib/format_lib.h"
@@ -211,6 +209,30 @@ static void names_of_any_bytes_survive(void **state)
     round_trip(make(name, S_IFREG | 0600), "data");
 }
 
+static void names_of_owners_survive(void **state)
+{
+    static const char *const names[] = {"root", "caf\xc3\xa9", "\xff",
+                                        "a-name-of-more-than-thirty-one-bytes-indeed"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct archive_entry *entry = make("owned", S_IFREG | 0600);
+
+        archive_entry_copy_uname(entry, names[i]);
+        archive_entry_copy_gname(entry, names[i]);
+        round_trip(entry, "data");
+    }
+}
+
+static void the_locale_plays_no_part(void **state)
+{
+    if (setlocale(LC_ALL, "C.UTF-8") == NULL)
+        skip();
+    names_of_any_bytes_survive(state);
+    names_of_owners_survive(state);
+    (void)setlocale(LC_ALL, "C");
+}
+
 static void links_may_be_long(void **state)
 {
     char name[2000];
@@ -274,21 +296,6 @@ static void ids_modes_and_devices_survive(void **state)
             archive_entry_set_rdev(entry, makedev(major_no, minor_no));
             round_trip(entry, NULL);
         }
-}
-
-static void names_of_owners_survive(void **state)
-{
-    static const char *const names[] = {"root", "caf\xc3\xa9", "\xff",
-                                        "a-name-of-more-than-thirty-one-bytes-indeed"};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct archive_entry *entry = make("owned", S_IFREG | 0600);
-
-        archive_entry_copy_uname(entry, names[i]);
-        archive_entry_copy_gname(entry, names[i]);
-        round_trip(entry, "data");
-    }
 }
 
 static void extended_attributes_come_back_once(void **state)
@@ -695,6 +702,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_any_bytes_survive),
+        cmocka_unit_test(the_locale_plays_no_part),
         cmocka_unit_test(links_may_be_long),
         cmocka_unit_test(times_before_and_far_after_survive),
         cmocka_unit_test(ids_modes_and_devices_survive),
