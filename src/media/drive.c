@@ -25,8 +25,9 @@ static enum pd_status leave(const struct pd_drive *drive, const char *call, enum
     if (status == PD_OK)
         return PD_OK;
     if ((unsigned)status >= PD_STATUS_COUNT || found->status != status || found->message[0] == '\0')
-        return pd_error_set(err, PD_INTERNAL, 0, "%s of the %s drive failed (%s) without saying why",
-                            call, drive->ops->name, pd_status_name(status));
+        return pd_error_set(err, PD_INTERNAL, 0,
+                            "%s of the %s drive failed (%s) without saying why", call,
+                            drive->ops->name, pd_status_name(status));
     *err = *found;
     return status;
 }

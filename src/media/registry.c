@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "pairdump/drive_mock.h"
 #include "pairdump/size.h"
 #include "pairdump/target_disk.h"
+#include "pairdump/target_fault.h"
+#include "pairdump/target_tape.h"
 
 #define FAULT "fault:"
 
@@ -32,8 +35,31 @@ static enum pd_status open_disk(const struct pd_env *env, const char *dir,
     return pd_target_disk_open(env, dir, options->capacity, url, out, err);
 }
 
+static enum pd_status open_mock(const struct pd_env *env, const char *dir,
+                                const struct options *options, const char *url,
+                                struct pd_target **out, struct pd_error *err)
+{
+    const struct pd_drive_mock_options mock = {
+        .capacity = options->capacity, .early = options->early, .slots = options->slots};
+    struct pd_drive *drive = NULL;
+    char *list = NULL;
+    enum pd_status status = pd_drive_mock_open(dir, &mock, &drive, err);
+
+    if (status != PD_OK)
+        return status;
+    list = strdup(dir);
+    if (list == NULL) {
+        struct pd_error ignored = PD_ERROR_INIT;
+
+        (void)!pd_drive_close(drive, &ignored);
+        return pd_error_memory(err, "a target");
+    }
+    return pd_target_tape_open(env, drive, pd_drive_mock_media, list, free, url, out, err);
+}
+
 static const struct scheme schemes[] = {
     {"disk", "capacity", open_disk},
+    {"mock", "capacity early slots", open_mock},
 };
 
 /* A URL without its fault filters, taken apart. */
@@ -186,13 +212,36 @@ static enum pd_status open_place(const struct pd_env *env, const char *url, stru
     return status;
 }
 
+/* Filters are wrapped from the inside out: the first in the URL is the outermost. */
+static enum pd_status open_fault(const struct pd_env *env, const char *url, struct pd_target **out,
+                                 struct pd_error *err)
+{
+    size_t spec_len = 0;
+    const char *rest = behind_fault(url, &spec_len);
+    struct pd_target *inner = NULL;
+    char *spec = NULL;
+    enum pd_status status;
+
+    if (rest == NULL)
+        return pd_error_set(err, PD_USAGE, 0, "\"%s\" names no target behind the faults", url);
+    spec = strndup(url + strlen(FAULT), spec_len);
+    if (spec == NULL)
+        return pd_error_memory(err, "a target");
+    status =
+        is_fault(rest) ? open_fault(env, rest, &inner, err) : open_place(env, rest, &inner, err);
+    if (status == PD_OK)
+        status = pd_target_fault_open(env, spec, inner, url, out, err);
+    free(spec);
+    return status;
+}
+
 enum pd_status pd_target_open(const struct pd_env *env, const char *url, struct pd_target **out,
                               struct pd_error *err)
 {
     enum pd_status status;
 
     *out = NULL;
-    status = open_place(env, url, out, err);
+    status = is_fault(url) ? open_fault(env, url, out, err) : open_place(env, url, out, err);
     if (status != PD_OK)
         pd_error_context(err, url, NULL, NULL);
     return status;

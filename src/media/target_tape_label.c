@@ -1,0 +1,100 @@
+#include <inttypes.h>
+
+#include "pairdump/text.h"
+#include "target_tape_priv.h"
+
+#define LABEL_BUF         ((size_t)4 << 20) /* the block size is unknown until the label is read */
+#define LABEL_RECORDS_MAX 64
+
+/* Reads on to the end of tape file 0; PD_BLANK if there is none: labelling was interrupted. */
+static enum pd_status finish_label(struct pd_drive *drive, void *buf, struct pd_error *err)
+{
+    struct pd_error found = PD_ERROR_INIT;
+    enum pd_status status = PD_OK;
+    size_t got;
+
+    for (int i = 0; i < LABEL_RECORDS_MAX && status == PD_OK; i++)
+        status = pd_drive_read(drive, buf, LABEL_BUF, &got, &found);
+    if (status == PD_END_OF_FILE)
+        return PD_OK;
+    if (status == PD_END_OF_DATA)
+        return pd_error_set(err, PD_BLANK, 0, "the label is unfinished; label the volume again");
+    if (status == PD_OK)
+        return pd_error_set(err, PD_BAD_FORMAT, 0, "tape file 0 goes on behind the label");
+    *err = found;
+    return status;
+}
+
+/* From the start of the medium: PD_OK with the label, PD_BLANK, PD_FOREIGN, or trouble. */
+enum pd_status pd_target_tape_read_label(struct pd_drive *drive, struct pd_label *out,
+                                         struct pd_error *err)
+{
+    char *buf = pd_record_alloc(LABEL_BUF);
+    size_t got = 0;
+    enum pd_status status;
+
+    if (buf == NULL)
+        return pd_error_memory(err, "a volume label");
+    status = pd_drive_rewind(drive, err);
+    if (status == PD_OK)
+        status = pd_drive_read(drive, buf, LABEL_BUF, &got, err);
+    if (status == PD_OK)
+        status = pd_label_decode(buf, got, out, err);
+    else if (status == PD_END_OF_DATA)
+        status = pd_error_set(err, PD_BLANK, 0, "nothing is recorded on it");
+    else if (status == PD_END_OF_FILE)
+        status = pd_error_set(err, PD_FOREIGN, 0, "it begins with a filemark, not with a label");
+    else if (status == PD_BAD_FORMAT)
+        status = pd_error_set(err, PD_FOREIGN, 0, "its first record is longer than any of ours");
+    if (status == PD_OK && got != out->block_size)
+        status = pd_error_set(err, PD_BAD_FORMAT, 0,
+                              "its records are of %zu bytes, its label says %" PRIu64, got,
+                              out->block_size);
+    if (status == PD_OK)
+        status = finish_label(drive, buf, err);
+    free(buf);
+    return status;
+}
+
+enum pd_status pd_target_tape_write_label(struct pd_drive *drive, const struct pd_label *label,
+                                          struct pd_error *err)
+{
+    struct pd_buf bytes = PD_BUF_INIT;
+    bool early = false;
+    enum pd_status status = pd_label_encode(label, &bytes, err);
+
+    if (status == PD_OK)
+        status = pd_drive_rewind(drive, err);
+    for (size_t at = 0; status == PD_OK && at < bytes.len; at += (size_t)label->block_size)
+        status = pd_drive_write(drive, bytes.data + at, (size_t)label->block_size, &early, err);
+    if (status == PD_OK)
+        status = pd_drive_marks(drive, 1, false, err);
+    else if (status == PD_VOLUME_FULL)
+        status = pd_error_set(err, PD_NO_SPACE, 0, "the medium is too small even for its label");
+    pd_buf_free(&bytes);
+    return status;
+}
+
+/* Nothing but a blank medium may be labelled. */
+enum pd_status pd_target_tape_check_blank(struct pd_drive *drive, const struct pd_label *label,
+                                          struct pd_error *err)
+{
+    struct pd_drive_status state;
+    struct pd_label old;
+    enum pd_status status = pd_drive_status(drive, &state, err);
+
+    if (status != PD_OK)
+        return status;
+    if (state.max_record > 0 && label->block_size > state.max_record)
+        return pd_error_set(err, PD_UNSUPPORTED, 0,
+                            "the drive writes records up to %" PRIu64 " bytes, not %" PRIu64,
+                            state.max_record, label->block_size);
+    status = pd_target_tape_read_label(drive, &old, err);
+    if (status == PD_OK)
+        return pd_error_set(err, PD_EXISTS, 0, "the medium is volume %s already", old.label);
+    if (status != PD_BLANK)
+        return status;
+    if (state.write_protected)
+        return pd_error_set(err, PD_WRITE_PROTECTED, 0, "the medium is write protected");
+    return PD_OK;
+}

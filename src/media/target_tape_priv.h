@@ -1,0 +1,24 @@
+/*
+ * target_tape_priv: tape file 0 on a tape.
+ */
+#ifndef PAIRDUMP_TARGET_TAPE_PRIV_H
+#define PAIRDUMP_TARGET_TAPE_PRIV_H
+
+#include "pairdump/drive.h"
+#include "pairdump/target.h"
+
+/* From the start of the medium; PD_OK only for a whole label with its filemark, behind which the
+ * drive then stands. PD_BLANK: nothing is recorded, or a label that no filemark ends and nothing
+ * follows. PD_FOREIGN: something else. */
+PD_MUST_USE enum pd_status pd_target_tape_read_label(struct pd_drive *drive, struct pd_label *out,
+                                                     struct pd_error *err);
+/* PD_OK if the loaded medium may get this label: it is blank, and takes records of that size. */
+PD_MUST_USE enum pd_status pd_target_tape_check_blank(struct pd_drive *drive,
+                                                      const struct pd_label *label,
+                                                      struct pd_error *err);
+/* Writes it from the start of the medium, with a synchronous filemark. */
+PD_MUST_USE enum pd_status pd_target_tape_write_label(struct pd_drive *drive,
+                                                      const struct pd_label *label,
+                                                      struct pd_error *err);
+
+#endif
