@@ -16,11 +16,14 @@
 
 enum pd_sql_bind_kind { PD_SQL_NULL, PD_SQL_INT, PD_SQL_TEXT, PD_SQL_BLOB };
 
+typedef void (*pd_sql_problem_fn)(void *arg, const char *text);
+
 struct pd_sql_ops {
     const char *scheme;
     const char *autoincrement; /* column type of a generated integer primary key */
     const char *blob_type;     /* for a short binary string that can be indexed */
     const char *table_suffix;  /* after CREATE TABLE (...) */
+    const char *clustered_suffix; /* the same for a table to be stored by its primary key */
     enum pd_status (*exec)(void *impl, const char *sql, struct pd_error *err);
     enum pd_status (*prepare)(void *impl, const char *sql, void **stmt, struct pd_error *err);
     enum pd_status (*bind)(void *impl, void *stmt, unsigned index, enum pd_sql_bind_kind kind,
@@ -36,6 +39,8 @@ struct pd_sql_ops {
     enum pd_status (*rollback)(void *impl, struct pd_error *err);
     int64_t (*last_id)(void *impl);
     uint64_t (*changes)(void *impl); /* rows of the last statement */
+    /* The engine's own proof that its files are whole; fn per finding. */
+    enum pd_status (*check)(void *impl, pd_sql_problem_fn fn, void *arg, struct pd_error *err);
     void (*close)(void *impl);
 };
 
@@ -71,6 +76,8 @@ PD_MUST_USE enum pd_status pd_sql_commit(struct pd_sql *sql, struct pd_error *er
 void pd_sql_rollback(struct pd_sql *sql);
 int64_t pd_sql_last_id(struct pd_sql *sql);
 uint64_t pd_sql_changes(struct pd_sql *sql);
+PD_MUST_USE enum pd_status pd_sql_check(struct pd_sql *sql, pd_sql_problem_fn fn, void *arg,
+                                        struct pd_error *err);
 
 /* SQLite: WAL, synchronous FULL, foreign keys on, busy timeout 10 s. create false: a missing file
  * is PD_CATALOG. */

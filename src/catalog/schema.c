@@ -1,0 +1,164 @@
+#include "schema.h"
+
+#include "pairdump/text.h"
+
+/*
+ * In the statements, @ID is the type of a generated key, @BLOB of a short binary string that can be
+ * indexed, @END closes a table. Unsigned 64-bit values are stored as the BIGINT of the same bits.
+ */
+static const char *const version_1[] = {
+    "CREATE TABLE schema_version (version INTEGER NOT NULL)@END",
+    "INSERT INTO schema_version (version) VALUES (0)",
+    "CREATE TABLE dump (id @ID, uuid VARCHAR(36) NOT NULL UNIQUE, name VARCHAR(127) NOT NULL UNIQUE,"
+    " host VARCHAR(255) NOT NULL, pid BIGINT NOT NULL, pool VARCHAR(64) NOT NULL,"
+    " roots VARCHAR(1023) NOT NULL, policy VARCHAR(31) NOT NULL, state VARCHAR(15) NOT NULL,"
+    " status VARCHAR(31) NOT NULL, incremental INTEGER NOT NULL, copies INTEGER NOT NULL,"
+    " started BIGINT NOT NULL, finished BIGINT NOT NULL, archives BIGINT NOT NULL,"
+    " files BIGINT NOT NULL, bytes BIGINT NOT NULL, problems BIGINT NOT NULL,"
+    " skipped BIGINT NOT NULL)@END",
+    "CREATE TABLE volume (id @ID, label VARCHAR(8) NOT NULL UNIQUE,"
+    " uuid VARCHAR(36) NOT NULL UNIQUE, pool VARCHAR(64) NOT NULL, copy INTEGER NOT NULL,"
+    " pair BIGINT NOT NULL, state VARCHAR(15) NOT NULL, location VARCHAR(1023) NOT NULL,"
+    " block_size BIGINT NOT NULL, used BIGINT NOT NULL, tape_files BIGINT NOT NULL,"
+    " created BIGINT NOT NULL, last_written BIGINT NOT NULL, last_verified BIGINT NOT NULL)@END",
+    "CREATE TABLE archive (id @ID, dump_id BIGINT NOT NULL REFERENCES dump (id),"
+    " seq BIGINT NOT NULL, name VARCHAR(127) NOT NULL, record_size BIGINT NOT NULL,"
+    " records BIGINT NOT NULL, files BIGINT NOT NULL, payload_bytes BIGINT NOT NULL,"
+    " payload_files BIGINT NOT NULL, manifest_offset BIGINT NOT NULL,"
+    " record_digests LONGBLOB, UNIQUE (dump_id, seq))@END",
+    "CREATE TABLE copy (id @ID, archive_id BIGINT NOT NULL REFERENCES archive (id),"
+    " volume_id BIGINT NOT NULL REFERENCES volume (id), copy INTEGER NOT NULL,"
+    " tape_file BIGINT NOT NULL, state VARCHAR(15) NOT NULL, reason VARCHAR(31) NOT NULL,"
+    " message VARCHAR(511) NOT NULL, changed BIGINT NOT NULL, UNIQUE (archive_id, volume_id))@END",
+    "CREATE INDEX copy_volume ON copy (volume_id)",
+    "CREATE TABLE folder (id @ID, hash BIGINT NOT NULL, path BLOB NOT NULL)@END",
+    "CREATE INDEX folder_hash ON folder (hash)",
+    "CREATE TABLE file (archive_id BIGINT NOT NULL, seq BIGINT NOT NULL, folder_id BIGINT NOT NULL,"
+    " name @BLOB NOT NULL, kind INTEGER NOT NULL, state INTEGER NOT NULL, mode INTEGER NOT NULL,"
+    " uid BIGINT NOT NULL, gid BIGINT NOT NULL, size BIGINT NOT NULL, mtime BIGINT NOT NULL,"
+    " mtime_ns INTEGER NOT NULL, ctime BIGINT NOT NULL, ctime_ns INTEGER NOT NULL,"
+    " dev BIGINT NOT NULL, ino BIGINT NOT NULL, file_offset BIGINT NOT NULL,"
+    " file_length BIGINT NOT NULL, sha256 @BLOB, link BLOB, PRIMARY KEY (archive_id, seq))@ROWS",
+    "CREATE INDEX file_name ON file (folder_id, name)",
+    "CREATE TABLE problem (id @ID, dump_id BIGINT NOT NULL REFERENCES dump (id),"
+    " path BLOB NOT NULL, status VARCHAR(31) NOT NULL, errno_value INTEGER NOT NULL,"
+    " archived INTEGER NOT NULL, message VARCHAR(511) NOT NULL)@END",
+    "CREATE INDEX problem_dump ON problem (dump_id)",
+    "CREATE TABLE verification (id @ID, copy_id BIGINT NOT NULL REFERENCES copy (id),"
+    " started BIGINT NOT NULL, finished BIGINT NOT NULL, mode VARCHAR(15) NOT NULL,"
+    " status VARCHAR(31) NOT NULL, records BIGINT NOT NULL, bad_records BIGINT NOT NULL,"
+    " files BIGINT NOT NULL, bad_files BIGINT NOT NULL, message VARCHAR(511) NOT NULL)@END",
+    "CREATE INDEX verification_copy ON verification (copy_id)",
+    "CREATE TABLE damage (id @ID, verification_id BIGINT NOT NULL REFERENCES verification (id),"
+    " record BIGINT, path BLOB, status VARCHAR(31) NOT NULL)@END",
+    "CREATE INDEX damage_verification ON damage (verification_id)",
+    NULL,
+};
+
+static const char *const *const steps[PD_SCHEMA_VERSION] = {version_1};
+
+/* Puts the engine's words for @ID, @BLOB, @ROWS and @END. */
+static enum pd_status fill_in(const struct pd_sql_ops *ops, const char *text, struct pd_buf *out)
+{
+    const struct {
+        const char *mark;
+        const char *word;
+    } words[] = {
+        {"@ID", ops->autoincrement},
+        {"@BLOB", ops->blob_type},
+        {"@ROWS", ops->clustered_suffix},
+        {"@END", ops->table_suffix},
+    };
+    enum pd_status status = PD_OK;
+
+    while (*text && status == PD_OK) {
+        size_t plain = strcspn(text, "@");
+        status = pd_buf_append(out, text, plain);
+        text += plain;
+        for (size_t i = 0; *text && i < sizeof words / sizeof words[0]; i++) {
+            size_t len = strlen(words[i].mark);
+            if (strncmp(text, words[i].mark, len) == 0) {
+                status = status == PD_OK ? pd_buf_puts(out, words[i].word) : status;
+                text += len;
+                break;
+            }
+        }
+    }
+    return status;
+}
+
+enum pd_status pd_schema_version(struct pd_sql *sql, unsigned *version, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    struct pd_error ignored = PD_ERROR_INIT;
+    bool row = false;
+    enum pd_status status;
+
+    *version = 0;
+    /* an empty database has no such table: that is version 0, but so must nothing else be in it */
+    status = pd_sql_get(sql, "SELECT MAX(version) FROM schema_version", &stmt, &ignored);
+    if (status != PD_OK) {
+        bool missing = strstr(ignored.message, "no such table") != NULL;
+        if (!missing) {
+            *err = ignored;
+        }
+        return missing ? PD_OK : status;
+    }
+    status = pd_sql_step(stmt, &row, err);
+    if (status == PD_OK && row) {
+        *version = (unsigned)pd_sql_int(stmt, 0);
+    }
+    pd_sql_reset(stmt);
+    return status;
+}
+
+static enum pd_status run_step(struct pd_sql *sql, unsigned from, struct pd_error *err)
+{
+    struct pd_buf text = PD_BUF_INIT;
+    enum pd_status status = pd_sql_begin(sql, err);
+    unsigned now = 0;
+
+    if (status != PD_OK) {
+        return status;
+    }
+    /* another process may have done it while this one waited for the lock */
+    status = pd_schema_version(sql, &now, err);
+    for (size_t i = 0; status == PD_OK && now == from && steps[from][i]; i++) {
+        pd_buf_clear(&text);
+        status = fill_in(pd_sql_ops_of(sql), steps[from][i], &text) == PD_OK
+                     ? pd_sql_exec(sql, text.data, err)
+                     : pd_error_memory(err, "schema");
+    }
+    if (status == PD_OK && now == from) {
+        pd_buf_clear(&text);
+        status = pd_buf_printf(&text, "UPDATE schema_version SET version = %u", from + 1) == PD_OK
+                     ? pd_sql_exec(sql, text.data, err)
+                     : pd_error_memory(err, "schema");
+    }
+    if (status == PD_OK) {
+        status = pd_sql_commit(sql, err);
+    } else {
+        pd_sql_rollback(sql);
+    }
+    pd_buf_free(&text);
+    return status;
+}
+
+enum pd_status pd_schema_migrate(struct pd_sql *sql, struct pd_error *err)
+{
+    unsigned version = 0;
+    enum pd_status status = pd_schema_version(sql, &version, err);
+
+    while (status == PD_OK && version < PD_SCHEMA_VERSION) {
+        status = run_step(sql, version, err);
+        if (status == PD_OK) {
+            version++;
+        }
+    }
+    if (status == PD_OK && version > PD_SCHEMA_VERSION) {
+        status = pd_error_set(err, PD_CATALOG, 0,
+                              "the catalog has schema %u, this program knows %d; use a newer one",
+                              version, PD_SCHEMA_VERSION);
+    }
+    return status;
+}
