@@ -35,6 +35,7 @@ struct linked {
     int64_t mtime;
     uint32_t mtime_ns;
     uint8_t sha256[PD_SHA256_LEN];
+    char kind;
     char rel[];
 };
 
@@ -54,13 +55,13 @@ static const char *linked_before(const struct pd_restore_run *run, const struct 
     void *found;
     const struct linked *linked;
 
-    if (file->ino == 0)
+    if (file->ino == 0 || file->kind == PD_KIND_DIR)
         return NULL;
     found = tfind(&key, &run->links, compare_linked);
     if (found == NULL)
         return NULL;
     linked = *(struct linked *const *)found;
-    if (linked->size != file->size || linked->mtime != file->mtime ||
+    if (linked->kind != file->kind || linked->size != file->size || linked->mtime != file->mtime ||
         linked->mtime_ns != file->mtime_ns ||
         memcmp(linked->sha256, file->sha256, sizeof(linked->sha256)) != 0)
         return NULL;
@@ -74,7 +75,7 @@ static enum pd_status remember_linked(struct pd_restore_run *run, const struct p
     size_t len = strlen(rel) + 1;
     void *found;
 
-    if (file->ino == 0)
+    if (file->ino == 0 || file->kind == PD_KIND_DIR)
         return PD_OK;
     linked = malloc(sizeof(*linked) + len);
     if (linked == NULL)
@@ -85,6 +86,7 @@ static enum pd_status remember_linked(struct pd_restore_run *run, const struct p
     linked->mtime = file->mtime;
     linked->mtime_ns = file->mtime_ns;
     memcpy(linked->sha256, file->sha256, sizeof(linked->sha256));
+    linked->kind = file->kind;
     memcpy(linked->rel, rel, len);
     found = tsearch(linked, &run->links, compare_linked);
     if (found == NULL) {
@@ -276,8 +278,7 @@ static enum pd_status restore_data(struct job *job, uint64_t i, uint64_t t,
         struct pd_error memory = PD_ERROR_INIT;
 
         job->slots[i].as = t;
-        if (file->kind == PD_KIND_FILE &&
-            remember_linked(job->run, file, rel_of(&job->toc.files[t]), &memory) != PD_OK) {
+        if (remember_linked(job->run, file, rel_of(&job->toc.files[t]), &memory) != PD_OK) {
             *err = memory;
             return memory.status;
         }
@@ -349,7 +350,7 @@ static enum pd_status restore_one(struct job *job, uint64_t i, struct pd_error *
 
     if (status == PD_OK) {
         outcome.place = false;
-        before = file->kind == PD_KIND_FILE ? linked_before(job->run, file) : NULL;
+        before = linked_before(job->run, file);
         if (file->kind == PD_KIND_HARDLINK) {
             status = restore_hardlink(job, i, &outcome, &error);
         } else if (before != NULL) {

@@ -359,7 +359,9 @@ static void existing_files_are_kept_and_named(void **state)
 
     add_tree(run);
     expect(run, PD_OK, "", "");
+    assert_int_equal(chmod(at(run, "src"), 0755), 0);
     assert_int_equal(unlink(at(run, "src/big1")), 0);
+    assert_int_equal(chmod(at(run, "src"), 0555), 0); /* is opened up to restore into it */
     f = fopen(at(run, "src/a"), "w");
     assert_non_null(f);
     fputs("mine", f);
@@ -484,12 +486,15 @@ static void names_of_one_file_in_two_archives_are_joined(void **state)
         ADD(run, i == 0 ? "/first" : "/third", PD_KIND_FILE, .data = "shared", .ino = 9);
         ADD(run, i == 0 ? "/second" : "/fourth", PD_KIND_HARDLINK,
             .link = i == 0 ? "/first" : "/third", .ino = 9);
+        ADD(run, i == 0 ? "/soft1" : "/soft2", PD_KIND_SYMLINK, .link = "to", .ino = 11);
         ADD(run, i == 0 ? "/changed1" : "/changed2", PD_KIND_FILE,
             .data = i == 0 ? "then" : "now", .ino = 10);
         restore_set_write(&run->set);
     }
     expect(run, PD_OK, "", "");
-    assert_int_equal(run->summary.files, 6);
+    assert_int_equal(run->summary.files, 8);
+    assert_int_equal(stat_of(run, "soft1").st_nlink, 2);
+    assert_int_equal(stat_of(run, "changed1").st_nlink, 1);
     assert_int_equal(stat_of(run, "first").st_nlink, 4);
     assert_int_equal(stat_of(run, "first").st_ino, stat_of(run, "fourth").st_ino);
     restore_set_expect(&run->set, "changed1", "then");
