@@ -5,7 +5,8 @@
  * regular file is written under a temporary name, its SHA-256 checked, then renamed; a file that
  * does not match never appears under its name. All metadata is restored (owner only when
  * privileged). Nothing is written outside the destination: paths with "..", absolute paths, and
- * symbolic links on the way are refused. Existing files are kept (PD_EXISTS) unless overwrite is on.
+ * symbolic links on the way are refused. Existing files are kept (PD_EXISTS) unless overwrite is on;
+ * existing folders are merged and get the dump's metadata, as tar does, at the very end.
  */
 #ifndef PAIRDUMP_RESTORE_H
 #define PAIRDUMP_RESTORE_H
@@ -32,16 +33,20 @@ struct pd_restore_options {
 };
 
 struct pd_restore_summary {
-    enum pd_status status; /* PD_OK: everything asked is back and whole */
+    /* PD_OK: everything asked is back and whole. Else the first that holds of PD_FAILED (lost),
+     * PD_RESTORE (failed), PD_NOT_FOUND (a pattern matched nothing; told by on_file), PD_EXISTS,
+     * PD_DEGRADED (not whole). */
+    enum pd_status status;
     uint64_t files, bytes; /* restored, folders and links included in files */
     uint64_t lost;         /* no good record anywhere, or mismatch */
     uint64_t existing;     /* kept */
     uint64_t not_whole;    /* restored as the dump has them: changed or partial at the source */
-    uint64_t failed;       /* the destination refused */
+    uint64_t failed;       /* the destination refused the file, or some of its metadata */
     uint64_t avoided;      /* copies avoided */
     uint64_t volumes;      /* read from */
 };
-/* Returns PD_OK when a summary was reached; PD_NOT_FOUND when no file matches. */
+/* Returns PD_OK when a summary was reached; PD_NOT_FOUND when no file matches; PD_NO_SPACE before
+ * anything is written, or when the destination fills up. */
 PD_MUST_USE enum pd_status pd_restore_run(const struct pd_env *env, struct pd_catalog *catalog,
                                           const struct pd_restore_options *options,
                                           struct pd_restore_summary *summary,

@@ -1,11 +1,9 @@
 #include "pairdump/restore.h"
 
-#include <errno.h>
 #include <fnmatch.h>
-#include <libgen.h>
 
-#include "pairdump/space.h"
 #include "pairdump/size.h"
+#include "pairdump/space.h"
 #include "restore_priv.h"
 
 /* ---- what is asked for ---- */
