@@ -1,0 +1,200 @@
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog_priv.h"
+#include "schema.h"
+
+const char *const pd_cat_dump_states[] = {"initialize", "list", "write", "verify", "done"};
+const char *const pd_cat_copy_states[] = {"writing", "written", "verified", "bad"};
+const char *const pd_cat_volume_states[] = {"appendable", "full", "bad"};
+
+const char *pd_dump_state_name(enum pd_dump_state state)
+{
+    return (unsigned)state <= PD_DUMP_DONE ? pd_cat_dump_states[state] : "?";
+}
+
+const char *pd_copy_state_name(enum pd_copy_state state)
+{
+    return (unsigned)state <= PD_COPY_BAD ? pd_cat_copy_states[state] : "?";
+}
+
+const char *pd_volume_state_name(enum pd_volume_state state)
+{
+    return (unsigned)state <= PD_VOLUME_BAD ? pd_cat_volume_states[state] : "?";
+}
+
+static enum pd_status bind_all(struct pd_sql_stmt *stmt, const char *fmt, va_list ap,
+                               struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+    const void *bytes;
+
+    for (unsigned i = 0; fmt[i] && status == PD_OK; i++) {
+        switch (fmt[i]) {
+        case 'i':
+            status = pd_sql_bind_int(stmt, i + 1, va_arg(ap, int64_t), err);
+            break;
+        case 's':
+            status = pd_sql_bind_text(stmt, i + 1, va_arg(ap, const char *), err);
+            break;
+        case 'b':
+            bytes = va_arg(ap, const void *);
+            status = pd_sql_bind_blob(stmt, i + 1, bytes, va_arg(ap, size_t), err);
+            break;
+        default:
+            status = pd_sql_bind_null(stmt, i + 1, err);
+        }
+    }
+    return status;
+}
+
+enum pd_status pd_cat_query(struct pd_catalog *catalog, struct pd_sql_stmt **stmt,
+                            struct pd_error *err, const char *sql, const char *fmt, ...)
+{
+    enum pd_status status = pd_sql_get(catalog->sql, sql, stmt, err);
+    va_list ap;
+
+    if (status != PD_OK) {
+        *stmt = NULL;
+        return status;
+    }
+    va_start(ap, fmt);
+    status = bind_all(*stmt, fmt, ap, err);
+    va_end(ap);
+    if (status != PD_OK) {
+        pd_sql_reset(*stmt);
+        *stmt = NULL;
+    }
+    return status;
+}
+
+enum pd_status pd_cat_run(struct pd_catalog *catalog, struct pd_error *err, const char *sql,
+                          const char *fmt, ...)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    enum pd_status status = pd_sql_get(catalog->sql, sql, &stmt, err);
+    va_list ap;
+
+    if (status != PD_OK) {
+        return status;
+    }
+    va_start(ap, fmt);
+    status = bind_all(stmt, fmt, ap, err);
+    va_end(ap);
+    if (status != PD_OK) {
+        pd_sql_reset(stmt);
+        return status;
+    }
+    return pd_sql_run(stmt, err);
+}
+
+enum pd_status pd_cat_transaction(struct pd_catalog *catalog, pd_cat_fn fn, void *arg,
+                                  struct pd_error *err)
+{
+    enum pd_status status = pd_sql_begin(catalog->sql, err);
+
+    if (status != PD_OK) {
+        return status;
+    }
+    status = fn(catalog, arg, err);
+    if (status == PD_OK) {
+        status = pd_sql_commit(catalog->sql, err);
+    } else {
+        pd_sql_rollback(catalog->sql);
+    }
+    if (status != PD_OK) {
+        pd_cat_forget_folders(catalog);
+    }
+    return status;
+}
+
+void pd_cat_text(struct pd_sql_stmt *stmt, unsigned column, char *out, size_t size)
+{
+    size_t len = 0;
+    const void *bytes = pd_sql_bytes(stmt, column, &len);
+
+    len = len < size ? len : size - 1;
+    memcpy(out, bytes, len);
+    out[len] = '\0';
+}
+
+enum pd_status pd_cat_status(struct pd_sql_stmt *stmt, unsigned column)
+{
+    enum pd_status status;
+    char name[64];
+
+    pd_cat_text(stmt, column, name, sizeof name);
+    return pd_status_parse(name, &status) ? status : PD_INTERNAL;
+}
+
+int pd_cat_enum(struct pd_sql_stmt *stmt, unsigned column, const char *const *names, int count)
+{
+    char name[32];
+
+    pd_cat_text(stmt, column, name, sizeof name);
+    for (int i = 0; i < count; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return i;
+        }
+    }
+    return count - 1; /* the last of each table is the one that nothing relies on */
+}
+
+enum pd_status pd_catalog_open(const struct pd_env *env, const char *url, bool create,
+                               struct pd_catalog **out, struct pd_error *err)
+{
+    static const char scheme[] = "sqlite:";
+    struct pd_catalog *catalog = NULL;
+    enum pd_status status;
+
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0 || url[sizeof scheme - 1] == '\0') {
+        return pd_error_set(err, PD_USAGE, 0, "the catalog is sqlite:PATH, not \"%s\"", url);
+    }
+    catalog = calloc(1, sizeof *catalog);
+    if (!catalog || !(catalog->path = strdup(url + sizeof scheme - 1))) {
+        free(catalog);
+        return pd_error_memory(err, "catalog");
+    }
+    catalog->env = env;
+    status = pd_sql_sqlite_open(env, catalog->path, create, &catalog->sql, err);
+    if (status == PD_OK) {
+        status = pd_schema_version(catalog->sql, &catalog->schema, err);
+    }
+    if (status == PD_OK && catalog->schema == 0 && !create) {
+        status = pd_error_set(err, PD_CATALOG, 0,
+                              "%s holds no catalog; run pairdump catalog init", catalog->path);
+    }
+    if (status == PD_OK) {
+        status = pd_schema_migrate(catalog->sql, err);
+    }
+    if (status == PD_OK) {
+        status = pd_schema_version(catalog->sql, &catalog->schema, err);
+    }
+    if (status != PD_OK) {
+        pd_catalog_close(catalog);
+        return status;
+    }
+    *out = catalog;
+    return PD_OK;
+}
+
+void pd_catalog_close(struct pd_catalog *catalog)
+{
+    if (catalog) {
+        pd_cat_forget_folders(catalog);
+        pd_sql_close(catalog->sql);
+        free(catalog->path);
+        free(catalog);
+    }
+}
+
+const char *pd_catalog_path(const struct pd_catalog *catalog)
+{
+    return catalog->path;
+}
+
+unsigned pd_catalog_schema_version(const struct pd_catalog *catalog)
+{
+    return catalog->schema;
+}

@@ -1,0 +1,268 @@
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "catalog_priv.h"
+
+const char *pd_cat_split(const char *path, size_t len, size_t *folder_len)
+{
+    size_t at = len;
+
+    while (at > 0 && path[at - 1] != '/') {
+        at--;
+    }
+    *folder_len = at > 1 ? at - 1 : 1;
+    return path + at;
+}
+
+int64_t pd_cat_folder_hash(const char *path, size_t len)
+{
+    return (int64_t)XXH3_64bits(path, len);
+}
+
+void pd_cat_forget_folders(struct pd_catalog *catalog)
+{
+    for (size_t i = 0; i < PD_FOLDER_CACHE; i++) {
+        free(catalog->folders[i].path);
+        catalog->folders[i].path = NULL;
+    }
+}
+
+static enum pd_status look_up(struct pd_catalog *catalog, const char *path, size_t len,
+                              int64_t hash, int64_t *id, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    bool found = false;
+    enum pd_status status =
+        pd_cat_query(catalog, &stmt, err, "SELECT id FROM folder WHERE hash = ? AND path = ?",
+                     "ib", hash, path, len);
+
+    if (status == PD_OK) {
+        status = pd_sql_step(stmt, &found, err);
+    }
+    *id = status == PD_OK && found ? pd_sql_int(stmt, 0) : 0;
+    pd_sql_reset(stmt);
+    return status;
+}
+
+enum pd_status pd_cat_folder(struct pd_catalog *catalog, const char *path, size_t len, bool make,
+                             int64_t *id, struct pd_error *err)
+{
+    int64_t hash = pd_cat_folder_hash(path, len);
+    struct pd_folder_slot *slot = &catalog->folders[(uint64_t)hash % PD_FOLDER_CACHE];
+    enum pd_status status;
+
+    if (slot->path && slot->len == len && memcmp(slot->path, path, len) == 0) {
+        *id = slot->id;
+        return PD_OK;
+    }
+    status = look_up(catalog, path, len, hash, id, err);
+    if (status == PD_OK && *id == 0 && make) {
+        status = pd_cat_run(catalog, err, "INSERT INTO folder (hash, path) VALUES (?,?)", "ib",
+                            hash, path, len);
+        *id = status == PD_OK ? pd_sql_last_id(catalog->sql) : 0;
+    }
+    if (status == PD_OK && *id != 0) {
+        char *copy = malloc(len + 1);
+        if (copy) {
+            memcpy(copy, path, len);
+            free(slot->path);
+            *slot = (struct pd_folder_slot){*id, copy, len};
+        }
+    }
+    return status;
+}
+
+static enum pd_status bind_file(struct pd_sql_stmt *stmt, const struct pd_toc_file *f,
+                                int64_t folder_id, const char *name, int64_t seq,
+                                struct pd_error *err)
+{
+    const int64_t numbers[] = {
+        f->kind,  f->state,    (int64_t)f->mode, (int64_t)f->uid, (int64_t)f->gid,
+        (int64_t)f->size,      f->mtime,         f->mtime_ns,     f->ctime,
+        f->ctime_ns,           (int64_t)f->dev,  (int64_t)f->ino, (int64_t)f->offset,
+        (int64_t)f->length,
+    };
+    enum pd_status status;
+
+    if ((status = pd_sql_bind_int(stmt, 2, seq, err)) != PD_OK ||
+        (status = pd_sql_bind_int(stmt, 3, folder_id, err)) != PD_OK ||
+        (status = pd_sql_bind_blob(stmt, 4, name, strlen(name), err)) != PD_OK) {
+        return status;
+    }
+    for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0] && status == PD_OK; i++) {
+        status = pd_sql_bind_int(stmt, 5 + i, numbers[i], err);
+    }
+    if (status == PD_OK) {
+        status = f->has_sha256 ? pd_sql_bind_blob(stmt, 19, f->sha256, PD_SHA256_LEN, err)
+                               : pd_sql_bind_null(stmt, 19, err);
+    }
+    if (status == PD_OK) {
+        status = f->link ? pd_sql_bind_blob(stmt, 20, f->link, strlen(f->link), err)
+                         : pd_sql_bind_null(stmt, 20, err);
+    }
+    return status;
+}
+
+enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
+                                const struct pd_toc *toc, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    enum pd_status status = PD_OK;
+
+    for (uint64_t i = 0; i < toc->file_count && status == PD_OK; i++) {
+        const struct pd_toc_file *f = &toc->files[i];
+        size_t folder_len;
+        int64_t folder_id = 0;
+        const char *name = pd_cat_split(f->path, strlen(f->path), &folder_len);
+        status = pd_cat_folder(catalog, f->path, folder_len, true, &folder_id, err);
+        if (status == PD_OK) {
+            status = pd_cat_query(catalog, &stmt, err,
+                                  "INSERT INTO file (archive_id, seq, folder_id, name, kind,"
+                                  " state, mode, uid, gid, size, mtime, mtime_ns, ctime, ctime_ns,"
+                                  " dev, ino, file_offset, file_length, sha256, link)"
+                                  " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                                  "i", archive_id);
+        }
+        if (status == PD_OK) {
+            status = bind_file(stmt, f, folder_id, name, (int64_t)i, err);
+            if (status == PD_OK) {
+                status = pd_sql_run(stmt, err);
+            } else {
+                pd_sql_reset(stmt);
+            }
+        }
+    }
+    return status;
+}
+
+static enum pd_status put_bytes(struct pd_buf *buf, const void *bytes, size_t len,
+                                struct pd_error *err)
+{
+    return pd_buf_append(buf, bytes, len) == PD_OK ? PD_OK : pd_error_memory(err, "path");
+}
+
+enum pd_status pd_cat_file_row(struct pd_sql_stmt *stmt, struct pd_buf *buf,
+                               struct pd_toc_file *file, struct pd_error *err)
+{
+    size_t folder_len, name_len, link_len = 0, sha_len = 0;
+    const char *folder = pd_sql_bytes(stmt, 16, &folder_len);
+    enum pd_status status;
+
+    memset(file, 0, sizeof *file);
+    file->kind = (char)pd_sql_int(stmt, 0);
+    file->state = (char)pd_sql_int(stmt, 1);
+    file->mode = (uint32_t)pd_sql_int(stmt, 2);
+    file->uid = (uint64_t)pd_sql_int(stmt, 3);
+    file->gid = (uint64_t)pd_sql_int(stmt, 4);
+    file->size = (uint64_t)pd_sql_int(stmt, 5);
+    file->mtime = pd_sql_int(stmt, 6);
+    file->mtime_ns = (uint32_t)pd_sql_int(stmt, 7);
+    file->ctime = pd_sql_int(stmt, 8);
+    file->ctime_ns = (uint32_t)pd_sql_int(stmt, 9);
+    file->dev = (uint64_t)pd_sql_int(stmt, 10);
+    file->ino = (uint64_t)pd_sql_int(stmt, 11);
+    file->offset = (uint64_t)pd_sql_int(stmt, 12);
+    file->length = (uint64_t)pd_sql_int(stmt, 13);
+    if (!pd_sql_is_null(stmt, 14)) {
+        const void *sha = pd_sql_bytes(stmt, 14, &sha_len);
+        if (sha_len != PD_SHA256_LEN) {
+            return pd_error_set(err, PD_CATALOG, 0, "a file's digest in the catalog is damaged");
+        }
+        memcpy(file->sha256, sha, PD_SHA256_LEN);
+        file->has_sha256 = true;
+    }
+    pd_buf_clear(buf);
+    status = put_bytes(buf, folder, folder_len, err);
+    if (status == PD_OK && !(folder_len == 1 && folder[0] == '/')) {
+        status = put_bytes(buf, "/", 1, err);
+    }
+    if (status == PD_OK) {
+        const void *name = pd_sql_bytes(stmt, 17, &name_len);
+        status = put_bytes(buf, name, name_len, err);
+    }
+    size_t link_at = buf->len + 1;
+    if (status == PD_OK && !pd_sql_is_null(stmt, 15)) {
+        const void *link = pd_sql_bytes(stmt, 15, &link_len);
+        status = put_bytes(buf, "", 1, err);
+        if (status == PD_OK) {
+            status = put_bytes(buf, link, link_len, err);
+        }
+        file->link = status == PD_OK ? buf->data + link_at : NULL;
+    }
+    file->path = buf->data;
+    return status;
+}
+
+static enum pd_status load_head(struct pd_catalog *catalog, int64_t archive_id,
+                                struct pd_toc *toc, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    bool found = false;
+    enum pd_status status =
+        pd_cat_query(catalog, &stmt, err,
+                     "SELECT a.name, d.uuid, a.seq, a.record_size, a.records, a.payload_bytes,"
+                     " a.payload_files, a.manifest_offset, a.record_digests FROM archive a"
+                     " JOIN dump d ON d.id = a.dump_id WHERE a.id = ?",
+                     "i", archive_id);
+
+    if (status == PD_OK) {
+        status = pd_sql_step(stmt, &found, err);
+    }
+    if (status == PD_OK && !found) {
+        status = pd_error_set(err, PD_NOT_FOUND, 0, "no such archive in the catalog");
+    }
+    if (status == PD_OK) {
+        size_t len = 0;
+        pd_cat_text(stmt, 0, toc->name, sizeof toc->name);
+        pd_cat_text(stmt, 1, toc->dump_uuid, sizeof toc->dump_uuid);
+        toc->seq = (uint64_t)pd_sql_int(stmt, 2);
+        toc->record_size = (uint64_t)pd_sql_int(stmt, 3);
+        uint64_t records = (uint64_t)pd_sql_int(stmt, 4);
+        toc->payload_bytes = (uint64_t)pd_sql_int(stmt, 5);
+        toc->payload_files = (uint64_t)pd_sql_int(stmt, 6);
+        toc->manifest_offset = (uint64_t)pd_sql_int(stmt, 7);
+        const struct pd_xxh128 *digests = pd_sql_bytes(stmt, 8, &len);
+        if (len != records * sizeof *digests) {
+            status = pd_error_set(err, PD_CATALOG, 0,
+                                  "%s: its record digests in the catalog are damaged", toc->name);
+        }
+        for (uint64_t i = 0; i < records && status == PD_OK; i++) {
+            status = pd_toc_add_record(toc, digests[i], err);
+        }
+    }
+    pd_sql_reset(stmt);
+    return status;
+}
+
+enum pd_status pd_catalog_toc(struct pd_catalog *catalog, int64_t archive_id, struct pd_toc *toc,
+                              struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    struct pd_buf buf = PD_BUF_INIT;
+    struct pd_toc_file file;
+    bool more = true;
+    enum pd_status status;
+
+    pd_toc_init(toc);
+    status = load_head(catalog, archive_id, toc, err);
+    if (status == PD_OK) {
+        status = pd_cat_query(catalog, &stmt, err,
+                              "SELECT " PD_CAT_FILE_COLUMNS
+                              " FROM file f JOIN folder d ON d.id = f.folder_id"
+                              " WHERE f.archive_id = ? ORDER BY f.seq",
+                              "i", archive_id);
+    }
+    while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
+        status = pd_cat_file_row(stmt, &buf, &file, err);
+        if (status == PD_OK) {
+            status = pd_toc_add_file(toc, &file, NULL, err);
+        }
+    }
+    pd_sql_reset(stmt);
+    pd_buf_free(&buf);
+    if (status != PD_OK) {
+        pd_toc_release(toc);
+    }
+    return status;
+}

@@ -1,0 +1,73 @@
+/*
+ * catalog: what its files share. One file per noun: dump, volume, archive, file, find, verify, check,
+ * export.
+ *
+ * Invariant: outside a call no transaction is open and no statement busy.
+ */
+#ifndef PAIRDUMP_CATALOG_PRIV_H
+#define PAIRDUMP_CATALOG_PRIV_H
+
+#include "pairdump/catalog.h"
+#include "pairdump/sql.h"
+
+enum { PD_FOLDER_CACHE = 4096 };
+
+struct pd_folder_slot {
+    int64_t id;
+    char *path; /* NULL: empty slot */
+    size_t len;
+};
+
+struct pd_catalog {
+    const struct pd_env *env;
+    struct pd_sql *sql;
+    char *path; /* of an embedded one, else NULL */
+    unsigned schema;
+    struct pd_folder_slot folders[PD_FOLDER_CACHE]; /* ids of committed folders, or of this
+                                                       transaction: emptied on rollback */
+};
+
+/*
+ * Prepares and binds in one go. Each letter of fmt takes its arguments: i int64_t, s const char *,
+ * b const void * and size_t, n nothing (NULL). pd_cat_run also steps to the end.
+ */
+PD_MUST_USE enum pd_status pd_cat_query(struct pd_catalog *catalog, struct pd_sql_stmt **stmt,
+                                        struct pd_error *err, const char *sql, const char *fmt,
+                                        ...);
+PD_MUST_USE enum pd_status pd_cat_run(struct pd_catalog *catalog, struct pd_error *err,
+                                      const char *sql, const char *fmt, ...);
+
+/* Begin, fn, commit; rollback when fn fails. */
+typedef enum pd_status (*pd_cat_fn)(struct pd_catalog *catalog, void *arg, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_cat_transaction(struct pd_catalog *catalog, pd_cat_fn fn, void *arg,
+                                              struct pd_error *err);
+
+/* Text of a column, cut to size and NUL-terminated. */
+void pd_cat_text(struct pd_sql_stmt *stmt, unsigned column, char *out, size_t size);
+/* A status stored by name; an unknown name is PD_INTERNAL, the worst. */
+enum pd_status pd_cat_status(struct pd_sql_stmt *stmt, unsigned column);
+int pd_cat_enum(struct pd_sql_stmt *stmt, unsigned column, const char *const *names, int count);
+
+/* Splits an absolute path: *folder_len bytes of folder ("/" for the top), the rest is the name. */
+const char *pd_cat_split(const char *path, size_t len, size_t *folder_len);
+int64_t pd_cat_folder_hash(const char *path, size_t len);
+/* Id of a folder; 0 if unknown and make is false. */
+PD_MUST_USE enum pd_status pd_cat_folder(struct pd_catalog *catalog, const char *path, size_t len,
+                                         bool make, int64_t *id, struct pd_error *err);
+void pd_cat_forget_folders(struct pd_catalog *catalog);
+
+/* A file row of "SELECT " PD_CAT_FILE_COLUMNS; path and link go to buf, which file points into. */
+#define PD_CAT_FILE_COLUMNS                                                                        \
+    "f.kind, f.state, f.mode, f.uid, f.gid, f.size, f.mtime, f.mtime_ns, f.ctime, f.ctime_ns,"     \
+    " f.dev, f.ino, f.file_offset, f.file_length, f.sha256, f.link, d.path, f.name"
+enum { PD_CAT_FILE_NEXT = 18 };
+PD_MUST_USE enum pd_status pd_cat_file_row(struct pd_sql_stmt *stmt, struct pd_buf *buf,
+                                           struct pd_toc_file *file, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
+                                            const struct pd_toc *toc, struct pd_error *err);
+
+extern const char *const pd_cat_dump_states[];
+extern const char *const pd_cat_copy_states[];
+extern const char *const pd_cat_volume_states[];
+
+#endif

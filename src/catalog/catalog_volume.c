@@ -1,0 +1,146 @@
+#include <string.h>
+
+#include "catalog_priv.h"
+#include "pairdump/size.h"
+
+#define COLUMNS                                                                                    \
+    "label, uuid, pool, copy, pair, state, location, block_size, used, tape_files, created,"       \
+    " last_written, last_verified"
+#define COUNTS                                                                                     \
+    "(SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id),"                                      \
+    " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad')"
+
+static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    struct pd_volume_row *r = arg;
+    enum pd_status status = pd_cat_run(
+        catalog, err, "INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "sssiissiiiiii", r->label, r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
+        pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
+        (int64_t)r->tape_files, r->created, r->last_written, r->last_verified);
+
+    if (status == PD_OK) {
+        r->id = pd_sql_last_id(catalog->sql);
+    }
+    return status;
+}
+
+enum pd_status pd_catalog_volume_add(struct pd_catalog *catalog, struct pd_volume_row *row,
+                                     struct pd_error *err)
+{
+    return pd_cat_transaction(catalog, add, row, err);
+}
+
+static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    const struct pd_volume_row *r = arg;
+
+    return pd_cat_run(catalog, err,
+                      "UPDATE volume SET pool = ?, copy = ?, pair = ?, state = ?, location = ?,"
+                      " block_size = ?, used = ?, tape_files = ?, last_written = ?,"
+                      " last_verified = ? WHERE id = ?",
+                      "siissiiiiii", r->pool, (int64_t)r->copy, (int64_t)r->pair,
+                      pd_volume_state_name(r->state), r->location, (int64_t)r->block_size,
+                      (int64_t)r->used, (int64_t)r->tape_files, r->last_written, r->last_verified,
+                      r->id);
+}
+
+enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog,
+                                        const struct pd_volume_row *row, struct pd_error *err)
+{
+    struct pd_volume_row copy = *row;
+
+    return pd_cat_transaction(catalog, update, &copy, err);
+}
+
+static void read_row(struct pd_sql_stmt *stmt, struct pd_volume_row *r)
+{
+    memset(r, 0, sizeof *r);
+    r->id = pd_sql_int(stmt, 0);
+    pd_cat_text(stmt, 1, r->label, sizeof r->label);
+    pd_cat_text(stmt, 2, r->uuid, sizeof r->uuid);
+    pd_cat_text(stmt, 3, r->pool, sizeof r->pool);
+    r->copy = (unsigned)pd_sql_int(stmt, 4);
+    r->pair = (uint64_t)pd_sql_int(stmt, 5);
+    r->state = (enum pd_volume_state)pd_cat_enum(stmt, 6, pd_cat_volume_states, PD_VOLUME_BAD + 1);
+    pd_cat_text(stmt, 7, r->location, sizeof r->location);
+    r->block_size = (uint64_t)pd_sql_int(stmt, 8);
+    r->used = (uint64_t)pd_sql_int(stmt, 9);
+    r->tape_files = (uint64_t)pd_sql_int(stmt, 10);
+    r->created = pd_sql_int(stmt, 11);
+    r->last_written = pd_sql_int(stmt, 12);
+    r->last_verified = pd_sql_int(stmt, 13);
+    r->archives = (uint64_t)pd_sql_int(stmt, 14);
+    r->bad_copies = (uint64_t)pd_sql_int(stmt, 15);
+}
+
+enum pd_status pd_catalog_volumes(struct pd_catalog *catalog, pd_volume_row_fn fn, void *arg,
+                                  struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    struct pd_volume_row row;
+    bool more = true;
+    enum pd_status status =
+        pd_cat_query(catalog, &stmt, err,
+                     "SELECT id, " COLUMNS ", " COUNTS " FROM volume v ORDER BY label", "");
+
+    while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
+        read_row(stmt, &row);
+        status = fn(arg, &row, err);
+    }
+    pd_sql_reset(stmt);
+    return status;
+}
+
+enum pd_status pd_catalog_volume_find(struct pd_catalog *catalog, const char *which,
+                                      struct pd_volume_row *out, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    bool found = false;
+    enum pd_status status = pd_cat_query(
+        catalog, &stmt, err,
+        "SELECT id, " COLUMNS ", " COUNTS " FROM volume v WHERE label = ? OR uuid = ?", "ss",
+        which, which);
+
+    if (status == PD_OK) {
+        status = pd_sql_step(stmt, &found, err);
+    }
+    if (status == PD_OK && found) {
+        read_row(stmt, out);
+    }
+    pd_sql_reset(stmt);
+    if (status == PD_OK && !found) {
+        status = pd_error_set(err, PD_NOT_FOUND, 0, "no volume %s in the catalog", which);
+    }
+    return status;
+}
+
+struct highest {
+    const char *prefix;
+    uint64_t pair;
+};
+
+/* Labels of pairs are prefix, copy number, five digits; what fits the form counts, whoever made it. */
+static enum pd_status take_pair(void *arg, const struct pd_volume_row *row, struct pd_error *err)
+{
+    struct highest *highest = arg;
+    size_t len = strlen(highest->prefix);
+    uint64_t number;
+
+    (void)err;
+    if (strncmp(row->label, highest->prefix, len) == 0 && strlen(row->label) == len + 6 &&
+        pd_parse_u64(row->label + len + 1, &number) && number > highest->pair) {
+        highest->pair = number;
+    }
+    return PD_OK;
+}
+
+enum pd_status pd_catalog_last_pair(struct pd_catalog *catalog, const char *prefix, uint64_t *out,
+                                    struct pd_error *err)
+{
+    struct highest highest = {prefix, 0};
+    enum pd_status status = pd_catalog_volumes(catalog, take_pair, &highest, err);
+
+    *out = highest.pair;
+    return status;
+}
