@@ -1,0 +1,111 @@
+#include <stdio.h>
+
+#include "catalog_priv.h"
+
+/* Each query gives one row per contradiction, whose columns the format names: %s text, %d number. */
+static const struct {
+    const char *sql;
+    const char *text; /* followed by the columns, joined by spaces */
+} rules[] = {
+    {"SELECT v.label, a.name FROM copy c JOIN archive a ON a.id = c.archive_id"
+     " JOIN volume v ON v.id = c.volume_id WHERE c.state = 'verified' AND NOT EXISTS"
+     " (SELECT 1 FROM verification w WHERE w.copy_id = c.id AND w.status = 'ok'"
+     " AND w.mode = 'full')",
+     "verified, but no full verification says so:"},
+    {"SELECT v.label, a.name FROM copy c JOIN archive a ON a.id = c.archive_id"
+     " JOIN volume v ON v.id = c.volume_id JOIN dump d ON d.id = a.dump_id"
+     " WHERE c.state = 'writing' AND d.state = 'done'",
+     "still being written, but its dump is done:"},
+    {"SELECT v.label, a.name FROM copy c JOIN archive a ON a.id = c.archive_id"
+     " JOIN volume v ON v.id = c.volume_id WHERE c.state IN ('written', 'verified')"
+     " AND c.tape_file >= v.tape_files",
+     "stands behind the last tape file of its volume:"},
+    {"SELECT v.label, a.name FROM copy c JOIN copy e ON e.volume_id = c.volume_id"
+     " AND e.tape_file = c.tape_file AND e.id < c.id JOIN archive a ON a.id = c.archive_id"
+     " JOIN volume v ON v.id = c.volume_id WHERE c.state IN ('written', 'verified')"
+     " AND e.state IN ('written', 'verified')",
+     "shares a tape file with another archive:"},
+    {"SELECT name FROM archive WHERE records > 0"
+     " AND (record_digests IS NULL OR LENGTH(record_digests) <> 16 * records)",
+     "record digests are missing or cut:"},
+    {"SELECT a.name FROM archive a WHERE a.records > 0 AND a.files <>"
+     " (SELECT COUNT(*) FROM file f WHERE f.archive_id = a.id)",
+     "the count of files differs from its files:"},
+    {"SELECT f.archive_id, f.seq FROM file f WHERE NOT EXISTS"
+     " (SELECT 1 FROM archive a WHERE a.id = f.archive_id)",
+     "a file belongs to no archive:"},
+    {"SELECT f.archive_id, f.seq FROM file f WHERE NOT EXISTS"
+     " (SELECT 1 FROM folder d WHERE d.id = f.folder_id)",
+     "a file belongs to no folder:"},
+    {"SELECT a.name FROM archive a WHERE a.records > 0 AND EXISTS (SELECT 1 FROM file f"
+     " WHERE f.archive_id = a.id AND f.file_offset + f.file_length > a.records * a.record_size)",
+     "a file reaches beyond its archive:"},
+    {"SELECT d.name FROM dump d WHERE d.state = 'done' AND d.status = 'ok' AND EXISTS"
+     " (SELECT 1 FROM archive a JOIN copy c ON c.archive_id = a.id WHERE a.dump_id = d.id"
+     " AND c.state = 'writing')",
+     "ended well, with copies unfinished:"},
+    {"SELECT d.name FROM dump d WHERE d.state = 'done' AND d.archives <>"
+     " (SELECT COUNT(*) FROM archive a WHERE a.dump_id = d.id)",
+     "the count of archives differs from its archives:"},
+};
+
+struct checking {
+    pd_catalog_problem_fn fn;
+    void *arg;
+    unsigned count;
+};
+
+static void take(void *arg, const char *text)
+{
+    struct checking *checking = arg;
+
+    checking->count++;
+    checking->fn(checking->arg, text);
+}
+
+static enum pd_status check_rule(struct pd_catalog *catalog, size_t rule, unsigned columns,
+                                 struct checking *checking, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    char line[512], word[160];
+    bool more = true;
+    enum pd_status status = pd_cat_query(catalog, &stmt, err, rules[rule].sql, "");
+
+    while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
+        int at = snprintf(line, sizeof line, "%s", rules[rule].text);
+        for (unsigned i = 0; i < columns; i++) {
+            pd_cat_text(stmt, i, word, sizeof word);
+            at += snprintf(line + at, sizeof line - (size_t)at, " %s", word);
+        }
+        take(checking, line);
+    }
+    pd_sql_reset(stmt);
+    return status;
+}
+
+static unsigned columns_of(const char *sql)
+{
+    const char *from = strstr(sql, " FROM ");
+    unsigned n = 1;
+
+    for (const char *c = sql; c < from; c++) {
+        n += *c == ',';
+    }
+    return n;
+}
+
+enum pd_status pd_catalog_check(struct pd_catalog *catalog, pd_catalog_problem_fn fn, void *arg,
+                                struct pd_error *err)
+{
+    struct checking checking = {fn, arg, 0};
+    enum pd_status status = pd_sql_check(catalog->sql, take, &checking, err);
+
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0] && status == PD_OK; i++) {
+        status = check_rule(catalog, i, columns_of(rules[i].sql), &checking, err);
+    }
+    if (status == PD_OK && checking.count > 0) {
+        status = pd_error_set(err, PD_CATALOG, 0, "%u contradictions in the catalog",
+                              checking.count);
+    }
+    return status;
+}

@@ -1,0 +1,179 @@
+#include <string.h>
+
+#include "catalog_priv.h"
+
+struct write {
+    const struct pd_verification_row *row;
+    const struct pd_damage *damage;
+    size_t damage_count;
+};
+
+static enum pd_status add_damage(struct pd_catalog *catalog, int64_t verification_id,
+                                 const struct pd_damage *damage, struct pd_error *err)
+{
+    static const char insert[] =
+        "INSERT INTO damage (verification_id, status, record, path) VALUES (?,?,?,?)";
+    const char *name = pd_status_name(damage->status);
+    const char *path = damage->path ? damage->path : "";
+
+    if (damage->has_record && damage->path) {
+        return pd_cat_run(catalog, err, insert, "isib", verification_id, name,
+                          (int64_t)damage->record, path, strlen(path));
+    }
+    if (damage->has_record) {
+        return pd_cat_run(catalog, err, insert, "isin", verification_id, name,
+                          (int64_t)damage->record);
+    }
+    return pd_cat_run(catalog, err, insert, "isnb", verification_id, name, path, strlen(path));
+}
+
+/* Statuses that say something of the run, not of what is on the medium. */
+static bool blames_copy(enum pd_status status)
+{
+    static const enum pd_status innocent[] = {
+        PD_OK,        PD_INTERRUPTED, PD_NO_MEMORY, PD_HUNG,     PD_NOT_FOUND,
+        PD_NO_MEDIUM, PD_NOT_READY,   PD_BUSY,      PD_AGAIN,    PD_WRONG_VOLUME,
+        PD_USAGE,     PD_UNSUPPORTED, PD_INTERNAL,  PD_UNVERIFIED,
+    };
+
+    for (size_t i = 0; i < sizeof innocent / sizeof innocent[0]; i++) {
+        if (innocent[i] == status) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum pd_status move_copy(struct pd_catalog *catalog, const struct pd_verification_row *r,
+                                struct pd_error *err)
+{
+    bool good = r->status == PD_OK && strcmp(r->mode, "full") == 0;
+    enum pd_status status = PD_OK;
+
+    if (good) {
+        status = pd_cat_run(catalog, err,
+                            "UPDATE copy SET state = 'verified', reason = 'ok', message = '',"
+                            " changed = ? WHERE id = ? AND state <> 'writing'",
+                            "ii", r->finished, r->copy_id);
+        if (status == PD_OK && pd_sql_changes(catalog->sql) != 1) {
+            return pd_error_set(err, PD_CATALOG, 0,
+                                "a copy that was never recorded as written cannot be verified");
+        }
+    } else if (blames_copy(r->status)) {
+        status = pd_cat_run(catalog, err,
+                            "UPDATE copy SET state = 'bad', reason = ?, message = ?, changed = ?"
+                            " WHERE id = ? AND state <> 'writing'",
+                            "ssii", pd_status_name(r->status), r->message, r->finished,
+                            r->copy_id);
+    }
+    if (status == PD_OK && good) {
+        status = pd_cat_run(catalog, err,
+                            "UPDATE volume SET last_verified = ?"
+                            " WHERE id = (SELECT volume_id FROM copy WHERE id = ?)",
+                            "ii", r->finished, r->copy_id);
+    }
+    return status;
+}
+
+static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    const struct write *w = arg;
+    const struct pd_verification_row *r = w->row;
+    enum pd_status status = pd_cat_run(
+        catalog, err,
+        "INSERT INTO verification (copy_id, started, finished, mode, status, records, bad_records,"
+        " files, bad_files, message) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "iiissiiiis", r->copy_id, r->started, r->finished, r->mode, pd_status_name(r->status),
+        (int64_t)r->records, (int64_t)r->bad_records, (int64_t)r->files, (int64_t)r->bad_files,
+        r->message);
+
+    int64_t id = status == PD_OK ? pd_sql_last_id(catalog->sql) : 0;
+    for (size_t i = 0; i < w->damage_count && status == PD_OK; i++) {
+        status = add_damage(catalog, id, &w->damage[i], err);
+    }
+    return status == PD_OK ? move_copy(catalog, r, err) : status;
+}
+
+enum pd_status pd_catalog_verification_add(struct pd_catalog *catalog,
+                                           const struct pd_verification_row *row,
+                                           const struct pd_damage *damage, size_t damage_count,
+                                           struct pd_error *err)
+{
+    struct write write = {row, damage, damage_count};
+
+    return pd_cat_transaction(catalog, add, &write, err);
+}
+
+static void read_row(struct pd_sql_stmt *stmt, struct pd_verification_row *r)
+{
+    memset(r, 0, sizeof *r);
+    r->id = pd_sql_int(stmt, 0);
+    r->copy_id = pd_sql_int(stmt, 1);
+    r->started = pd_sql_int(stmt, 2);
+    r->finished = pd_sql_int(stmt, 3);
+    pd_cat_text(stmt, 4, r->mode, sizeof r->mode);
+    r->status = pd_cat_status(stmt, 5);
+    r->records = (uint64_t)pd_sql_int(stmt, 6);
+    r->bad_records = (uint64_t)pd_sql_int(stmt, 7);
+    r->files = (uint64_t)pd_sql_int(stmt, 8);
+    r->bad_files = (uint64_t)pd_sql_int(stmt, 9);
+    pd_cat_text(stmt, 10, r->message, sizeof r->message);
+    pd_cat_text(stmt, 11, r->label, sizeof r->label);
+    pd_cat_text(stmt, 12, r->archive, sizeof r->archive);
+}
+
+enum pd_status pd_catalog_verifications(struct pd_catalog *catalog, int64_t copy_id,
+                                        int64_t volume_id, pd_verification_fn fn, void *arg,
+                                        struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    struct pd_verification_row row;
+    bool more = true;
+    enum pd_status status = pd_cat_query(
+        catalog, &stmt, err,
+        "SELECT w.id, w.copy_id, w.started, w.finished, w.mode, w.status, w.records,"
+        " w.bad_records, w.files, w.bad_files, w.message, v.label, a.name FROM verification w"
+        " JOIN copy c ON c.id = w.copy_id JOIN volume v ON v.id = c.volume_id"
+        " JOIN archive a ON a.id = c.archive_id"
+        " WHERE (c.id = ? OR ? = 0) AND (v.id = ? OR ? = 0) ORDER BY w.id",
+        "iiii", copy_id, copy_id, volume_id, volume_id);
+
+    while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
+        read_row(stmt, &row);
+        status = fn(arg, &row, err);
+    }
+    pd_sql_reset(stmt);
+    return status;
+}
+
+enum pd_status pd_catalog_damage(struct pd_catalog *catalog, int64_t verification_id,
+                                 pd_damage_fn fn, void *arg, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    struct pd_buf path = PD_BUF_INIT;
+    bool more = true;
+    enum pd_status status = pd_cat_query(
+        catalog, &stmt, err,
+        "SELECT record, path, status FROM damage WHERE verification_id = ? ORDER BY id", "i",
+        verification_id);
+
+    while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
+        struct pd_damage damage = {.has_record = !pd_sql_is_null(stmt, 0),
+                                   .record = (uint64_t)pd_sql_int(stmt, 0),
+                                   .status = pd_cat_status(stmt, 2)};
+        size_t len = 0;
+        if (!pd_sql_is_null(stmt, 1)) {
+            const void *bytes = pd_sql_bytes(stmt, 1, &len);
+            pd_buf_clear(&path);
+            if (pd_buf_append(&path, bytes, len) != PD_OK) {
+                status = pd_error_memory(err, "path");
+                break;
+            }
+            damage.path = path.data;
+        }
+        status = fn(arg, &damage, err);
+    }
+    pd_sql_reset(stmt);
+    pd_buf_free(&path);
+    return status;
+}
