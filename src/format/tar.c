@@ -234,6 +234,10 @@ enum pd_status pd_tar_header(struct pd_tar_writer *writer, struct archive_entry 
                             archive_error_string(a) == NULL ? "?" : archive_error_string(a));
     if (result != ARCHIVE_OK)
         return writer_failed(writer, a, "header", err);
+    /* libarchive keeps the map of a sparse file back until the first data. It must be out before
+     * the caller reads data into the sink's memory, where the map would fall onto it. */
+    if (has_data && archive_write_data(a, "", 0) < 0)
+        return writer_failed(writer, a, "sparse map", err);
     writer->open = a;
     return PD_OK;
 }
