@@ -3,7 +3,7 @@
  *
  * Every open, load, archive write, verification, catalog commit and restore runs as one. The step
  * is a function; the runner calls it up to policy.tries times while its status is retryable (see
- * status.h) or listed in the policy, sleeping delay * backoff^n with jitter between. Every try
+ * status.h), sleeping delay * backoff^n with jitter between. Every try
  * after the first is logged, and the end is: "activity load PD100001: ok after 2 of 3 tries". An
  * interrupted run is not tried again. Handlers run once, after the last try; their failure is
  * logged and never changes the result.

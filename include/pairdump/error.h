@@ -5,7 +5,8 @@
  * with pd_error_set() and returns the same status. On success it leaves the error untouched.
  * Context (volume, archive, file) is added on the way up by whoever knows it; the first to set a
  * field wins. Fields are fixed buffers: setting never allocates, long text is cut with "...".
- * Bytes that are not printable are percent-escaped, so that an error fits one line.
+ * Bytes that are not printable UTF-8 are percent-escaped, so that an error fits one line of any
+ * terminal or JSON text; a '%' stands for itself.
  */
 #ifndef PAIRDUMP_ERROR_H
 #define PAIRDUMP_ERROR_H
@@ -40,8 +41,8 @@ void pd_error_context(struct pd_error *err, const char *volume, const char *arch
                       const char *file);
 
 /* Maps errno of ordinary file calls by table (ENOSPC -> PD_NO_SPACE, EROFS -> PD_WRITE_PROTECTED,
- * ENOMEM -> PD_NO_MEMORY, EINTR/EAGAIN -> PD_AGAIN, ENOENT -> PD_NOT_FOUND, EBUSY -> PD_BUSY, others
- * -> PD_IO). 0 maps to PD_INTERNAL. */
+ * EDQUOT -> PD_NO_SPACE, ENOMEM -> PD_NO_MEMORY, EINTR/EAGAIN -> PD_AGAIN, ENOENT -> PD_NOT_FOUND,
+ * EEXIST -> PD_EXISTS, EBUSY -> PD_BUSY, others -> PD_IO). 0 maps to PD_INTERNAL. */
 enum pd_status pd_status_from_errno(int sys_errno);
 
 /* One line: "VOLUME: ARCHIVE: FILE: message: text of the status [status-name]", NUL-terminated,

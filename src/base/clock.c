@@ -92,6 +92,14 @@ static bool expect(const char **text, char c)
     return true;
 }
 
+static int days_in(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return days[month] + (month == 1 && leap);
+}
+
 static bool parse_date(const char **text, struct tm *tm)
 {
     tm->tm_year = number(text, 4) - 1900;
@@ -103,7 +111,7 @@ static bool parse_date(const char **text, struct tm *tm)
         return false;
     }
     tm->tm_mday = number(text, 2);
-    return tm->tm_mday >= 1 && tm->tm_mday <= 31;
+    return tm->tm_mday >= 1 && tm->tm_mday <= days_in(tm->tm_year + 1900, tm->tm_mon);
 }
 
 static bool parse_time(const char **text, struct tm *tm, int64_t *ns)
@@ -137,7 +145,7 @@ static bool parse_time(const char **text, struct tm *tm, int64_t *ns)
 static bool parse_offset(const char **text, int64_t *seconds)
 {
     *seconds = 0;
-    if (expect(text, 'Z')) {
+    if (expect(text, 'Z') || expect(text, 'z')) {
         return true;
     }
     int sign = **text == '+' ? 1 : **text == '-' ? -1 : 0;
@@ -160,7 +168,6 @@ static bool parse_offset(const char **text, int64_t *seconds)
 bool pd_time_parse(const char *text, int64_t *utc_ns)
 {
     struct tm tm;
-    struct tm check;
     int64_t ns = 0;
     int64_t offset = 0;
 
@@ -168,17 +175,16 @@ bool pd_time_parse(const char *text, int64_t *utc_ns)
     if (!parse_date(&text, &tm)) {
         return false;
     }
-    if (*text != '\0' && (!expect(&text, 'T') || !parse_time(&text, &tm, &ns) ||
-                          !parse_offset(&text, &offset) || *text != '\0')) {
+    if (*text != '\0' &&
+        ((!expect(&text, 'T') && !expect(&text, 't')) || !parse_time(&text, &tm, &ns) ||
+         !parse_offset(&text, &offset) || *text != '\0')) {
         return false;
     }
-    int day = tm.tm_mday;
-    time_t seconds = timegm(&tm);
     int64_t value;
-    if (!gmtime_r(&seconds, &check) || (check.tm_mday != day && tm.tm_sec < 60) ||
-        __builtin_mul_overflow((int64_t)seconds - offset, PD_NS_PER_S, &value) ||
-        __builtin_add_overflow(value, ns, utc_ns)) {
+    if (__builtin_mul_overflow((int64_t)timegm(&tm) - offset, PD_NS_PER_S, &value) ||
+        __builtin_add_overflow(value, ns, &value)) {
         return false;
     }
+    *utc_ns = value;
     return true;
 }

@@ -26,9 +26,18 @@ struct key {
     uint64_t min, max;
 };
 
-#define MAIN(name, type, field, min, max) {name, type, offsetof(struct pd_config, field), min, max}
-#define POOL(name, type, field, min, max) {name, type, offsetof(struct pd_pool_config, field), min, max}
-#define RETRY(name, type, field, min, max) {name, type, offsetof(struct pd_retry, field), min, max}
+#define MAIN(name, type, field, min, max)                                                          \
+    {                                                                                              \
+        name, type, offsetof(struct pd_config, field), min, max                                    \
+    }
+#define POOL(name, type, field, min, max)                                                          \
+    {                                                                                              \
+        name, type, offsetof(struct pd_pool_config, field), min, max                               \
+    }
+#define RETRY(name, type, field, min, max)                                                         \
+    {                                                                                              \
+        name, type, offsetof(struct pd_retry, field), min, max                                     \
+    }
 
 static const struct key main_keys[] = {
     MAIN("buffer", SIZE, buffer, 1048576, 0),
@@ -72,8 +81,8 @@ static const struct key retry_keys[] = {
 
 struct reading {
     struct pd_config *config;
-    const char *name; /* of the file */
-    char section[128];
+    const char *name;       /* of the file */
+    struct pd_buf sections; /* "\nname\n" of each section so far */
     const struct key *keys;
     void *base;
     uint32_t seen; /* bit per key of the section at hand */
@@ -127,6 +136,12 @@ static bool set_text(void *field, const char *value)
     return copy != NULL;
 }
 
+/* Not empty, and without what looks like a comment but is none. */
+static bool text_is_valid(const char *value)
+{
+    return value[0] != '\0' && value[0] != '#' && !strstr(value, " #") && !strstr(value, "\t#");
+}
+
 static bool prefix_is_valid(const char *value)
 {
     size_t len = strlen(value);
@@ -173,7 +188,7 @@ static enum pd_status set_value(const struct reading *reading, const struct key 
     switch (key->type) {
     case TEXT:
     case PREFIX:
-        valid = value[0] != '\0' && (key->type == TEXT || prefix_is_valid(value));
+        valid = key->type == TEXT ? text_is_valid(value) : prefix_is_valid(value);
         if (valid && !set_text(field, value)) {
             return pd_error_memory(err, "configuration");
         }
@@ -194,8 +209,7 @@ static enum pd_status set_value(const struct reading *reading, const struct key 
 static enum pd_status add_pool(struct pd_config *config, const char *name, void **base,
                                struct pd_error *err)
 {
-    struct pd_pool_config *pools =
-        realloc(config->pools, (config->pool_count + 1) * sizeof *pools);
+    struct pd_pool_config *pools = realloc(config->pools, (config->pool_count + 1) * sizeof *pools);
 
     if (!pools) {
         return pd_error_memory(err, "configuration");
@@ -238,16 +252,23 @@ static bool name_is_valid(const char *name)
     size_t len = strlen(name);
 
     return len >= 1 && len <= 64 &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-               len;
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
 }
 
 static enum pd_status enter_section(struct reading *reading, const char *section, int line,
                                     struct pd_error *err)
 {
     const char *name = strchr(section, ' ');
+    size_t start = reading->sections.len;
 
-    snprintf(reading->section, sizeof reading->section, "%s", section);
+    if (pd_buf_printf(&reading->sections, "\n%s\n", section) != PD_OK) {
+        return pd_error_memory(err, "configuration");
+    }
+    if (strstr(reading->sections.data, reading->sections.data + start) !=
+        reading->sections.data + start) {
+        return pd_error_set(err, PD_CONFIG, 0, "%s:%d: [%s] stands there twice", reading->name,
+                            line, section);
+    }
     reading->seen = 0;
     reading->base = reading->config;
     if (strcmp(section, "pairdump") == 0) {
@@ -259,10 +280,6 @@ static enum pd_status enter_section(struct reading *reading, const char *section
         return PD_OK;
     }
     if (name && name_is_valid(name + 1) && strncmp(section, "pool ", 5) == 0) {
-        if (pd_config_pool(reading->config, name + 1)) {
-            return pd_error_set(err, PD_CONFIG, 0, "%s:%d: [%s] stands there twice",
-                                reading->name, line, section);
-        }
         reading->keys = pool_keys;
         return add_pool(reading->config, name + 1, &reading->base, err);
     }
@@ -274,16 +291,13 @@ static enum pd_status enter_section(struct reading *reading, const char *section
                         section);
 }
 
-static enum pd_status take_pair(void *arg, const char *section, const char *name,
-                                const char *value, int line, struct pd_error *err)
+static enum pd_status take_pair(void *arg, const char *section, const char *name, const char *value,
+                                int line, struct pd_error *err)
 {
     struct reading *reading = arg;
 
-    if (strcmp(section, reading->section) != 0) {
-        enum pd_status status = enter_section(reading, section, line, err);
-        if (status != PD_OK) {
-            return status;
-        }
+    if (!name) {
+        return enter_section(reading, section, line, err);
     }
     if (!reading->keys) {
         return pd_error_set(err, PD_CONFIG, 0, "%s:%d: %s stands before any [section]",
@@ -294,9 +308,8 @@ static enum pd_status take_pair(void *arg, const char *section, const char *name
             continue;
         }
         if (reading->seen & UINT32_C(1) << k) {
-            return pd_error_set(err, PD_CONFIG, 0,
-                                "%s:%d: %s is given twice, or this line is indented",
-                                reading->name, line, name);
+            return pd_error_set(err, PD_CONFIG, 0, "%s:%d: %s is given twice in [%s]",
+                                reading->name, line, name, section);
         }
         reading->seen |= UINT32_C(1) << k;
         return set_value(reading, &reading->keys[k], value, line, err);
@@ -305,9 +318,38 @@ static enum pd_status take_pair(void *arg, const char *section, const char *name
                         name, section);
 }
 
-/* Copies must be numbered from 1 without gaps. */
-static enum pd_status count_copies(struct pd_config *config, const char *name,
-                                   struct pd_error *err)
+/* [retry default] is what the other [retry NAME] start from, wherever it stands. */
+static enum pd_status take_default(void *arg, const char *section, const char *name,
+                                   const char *value, int line, struct pd_error *err)
+{
+    return strcmp(section, "retry default") == 0 ? take_pair(arg, section, name, value, line, err)
+                                                 : PD_OK;
+}
+
+static enum pd_status read_lines(struct pd_config *config, const char *text, size_t len,
+                                 const char *name, pd_ini_fn take, struct pd_error *err)
+{
+    struct reading reading = {.config = config, .name = name};
+    enum pd_status status = pd_ini_lines(text, len, name, PD_CONFIG, take, &reading, err);
+
+    pd_buf_free(&reading.sections);
+    return status;
+}
+
+static bool has_twins(const struct pd_pool_config *pool)
+{
+    for (size_t i = 1; i < pool->copy_count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(pool->copies[i], pool->copies[k]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Copies must be numbered from 1 without gaps, and lie in different places. */
+static enum pd_status count_copies(struct pd_config *config, const char *name, struct pd_error *err)
 {
     for (size_t p = 0; p < config->pool_count; p++) {
         struct pd_pool_config *pool = &config->pools[p];
@@ -320,6 +362,10 @@ static enum pd_status count_copies(struct pd_config *config, const char *name,
             return pd_error_set(err, PD_CONFIG, 0,
                                 "%s: [pool %s] needs copy1, copy2, ... without a gap", name,
                                 pool->name);
+        }
+        if (has_twins(pool)) {
+            return pd_error_set(err, PD_CONFIG, 0, "%s: [pool %s] has two copies in the same place",
+                                name, pool->name);
         }
     }
     return PD_OK;
@@ -369,12 +415,13 @@ enum pd_status pd_config_parse(const char *text, size_t len, const char *name,
                                const char *(*getenv_fn)(const char *name), struct pd_config **out,
                                struct pd_error *err)
 {
-    struct reading reading = {.name = name};
     enum pd_status status = make_defaults(getenv_fn, out, err);
 
     if (status == PD_OK) {
-        reading.config = *out;
-        status = pd_ini_lines(text, len, name, PD_CONFIG, take_pair, &reading, err);
+        status = read_lines(*out, text, len, name, take_default, err);
+    }
+    if (status == PD_OK) {
+        status = read_lines(*out, text, len, name, take_pair, err);
     }
     if (status == PD_OK) {
         status = count_copies(*out, name, err);
@@ -401,28 +448,31 @@ static enum pd_status read_file(const char *path, char **text, size_t *len, stru
     }
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > CONFIG_FILE_MAX) {
         status = pd_error_set(err, PD_CONFIG, 0, "%s is no regular file of up to 1 MiB", path);
-    } else if (!(*text = calloc(1, (size_t)st.st_size + 1))) {
-        status = pd_error_memory(err, "configuration");
     } else {
-        ssize_t got = read(fd, *text, (size_t)st.st_size);
-        if (got < 0) {
-            status = pd_error_set(err, PD_CONFIG, errno, "cannot read %s", path);
-        }
-        *len = got < 0 ? 0 : (size_t)got;
+        status = pd_ini_lines_read(fd, (size_t)st.st_size, path, PD_CONFIG, text, err);
+        *len = (size_t)st.st_size;
     }
     close(fd);
     return status;
+}
+
+/* True unless there certainly is nothing: what cannot be looked at must not pass as missing. */
+static bool may_exist(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 /* The first place that holds a file; NULL in *path when there is none. */
 static enum pd_status search(const char *(*getenv_fn)(const char *name), char **path,
                              struct pd_error *err)
 {
+    static const char everybody[] = "/etc/pairdump/pairdump.conf";
     const char *named = getenv_fn("PAIRDUMP_CONF");
     const char *home = getenv_fn("HOME");
     struct pd_buf buf = PD_BUF_INIT;
 
-    *path = NULL;
     if (named && named[0]) {
         *path = strdup(named);
         return *path ? PD_OK : pd_error_memory(err, "configuration");
@@ -431,14 +481,14 @@ static enum pd_status search(const char *(*getenv_fn)(const char *name), char **
         if (pd_buf_printf(&buf, "%s/.config/pairdump/pairdump.conf", home) != PD_OK) {
             return pd_error_memory(err, "configuration");
         }
-        if (access(buf.data, F_OK) == 0) {
+        if (may_exist(buf.data)) {
             *path = buf.data;
             return PD_OK;
         }
         pd_buf_free(&buf);
     }
-    if (access("/etc/pairdump/pairdump.conf", F_OK) == 0) {
-        *path = strdup("/etc/pairdump/pairdump.conf");
+    if (may_exist(everybody)) {
+        *path = strdup(everybody);
         return *path ? PD_OK : pd_error_memory(err, "configuration");
     }
     return PD_OK;
@@ -463,8 +513,8 @@ enum pd_status pd_config_load(const char *file, const char *(*getenv_fn)(const c
         status = read_file(path, &text, &len, err);
     }
     if (status == PD_OK) {
-        status = pd_config_parse(text ? text : "", len, path ? path : "defaults", getenv_fn, out,
-                                 err);
+        status =
+            pd_config_parse(text ? text : "", len, path ? path : "defaults", getenv_fn, out, err);
     }
     if (status == PD_OK) {
         (*out)->path = path;

@@ -16,8 +16,8 @@ enum { FILE_MAX = 65536 };
 
 static const struct {
     const char *key;
-    size_t text_offset;     /* of a char *, or SIZE_MAX */
-    size_t number_offset;   /* of an unsigned, or SIZE_MAX */
+    size_t text_offset;   /* of a char *, or SIZE_MAX */
+    size_t number_offset; /* of an unsigned, or SIZE_MAX */
 } keys[] = {
     {"user", offsetof(struct pd_cred, user), SIZE_MAX},
     {"password", offsetof(struct pd_cred, password), SIZE_MAX},
@@ -47,15 +47,49 @@ static void wipe(char *text)
     }
 }
 
-/* MySQL takes "value" and 'value' as value. */
-static char *unquoted(const char *value)
+/* MySQL ends a value at a '#' outside of quotes, libinih does not; so nobody shall write one. */
+static bool has_comment(const char *value)
 {
+    char quote = 0;
+    bool escaped = false;
+
+    for (; *value; value++) {
+        if ((*value == '"' || *value == '\'') && !escaped) {
+            quote = !quote ? *value : *value == quote ? 0 : quote;
+        } else if (*value == '#' && !quote) {
+            return true;
+        }
+        escaped = quote && *value == '\\' && !escaped;
+    }
+    return false;
+}
+
+/* The value as MySQL reads it: one pair of quotes around it goes, the escapes of the manual's
+ * "Using Option Files" are taken, an unknown one stands for itself. */
+static char *decoded(const char *value)
+{
+    static const char letters[] = "btnrs\\\"'";
+    static const char bytes[] = "\b\t\n\r \\\"'";
     size_t len = strlen(value);
+    size_t at = 0;
 
     if (len >= 2 && (value[0] == '"' || value[0] == '\'') && value[len - 1] == value[0]) {
-        return strndup(value + 1, len - 2);
+        value++;
+        len -= 2;
     }
-    return strdup(value);
+    char *out = malloc(len + 1);
+    for (size_t i = 0; out && i < len; i++) {
+        const char *known = NULL;
+        if (value[i] == '\\' && i + 1 < len) {
+            known = strchr(letters, value[i + 1]);
+        }
+        out[at++] = known ? bytes[known - letters] : value[i];
+        i += known != NULL;
+    }
+    if (out) {
+        out[at] = '\0';
+    }
+    return out;
 }
 
 static enum pd_status store(struct reading *reading, size_t k, const char *value, int line,
@@ -72,20 +106,25 @@ static enum pd_status store(struct reading *reading, size_t k, const char *value
         *(unsigned *)(void *)(base + keys[k].number_offset) = (unsigned)number;
         return PD_OK;
     }
+    if (has_comment(value)) {
+        return pd_error_set(err, PD_CREDENTIALS, 0,
+                            "%s:%d: put the value of %s into quotes, for it holds a #",
+                            reading->name, line, keys[k].key);
+    }
     char **text = (char **)(void *)(base + keys[k].text_offset);
     wipe(*text);
-    *text = unquoted(value);
+    *text = decoded(value);
     return *text ? PD_OK : pd_error_memory(err, "credentials");
 }
 
-static enum pd_status take_pair(void *arg, const char *section, const char *key,
-                                const char *value, int line, struct pd_error *err)
+static enum pd_status take_pair(void *arg, const char *section, const char *key, const char *value,
+                                int line, struct pd_error *err)
 {
     struct reading *reading = arg;
     bool ours = strcmp(section, "pairdump") == 0;
     char name[32];
 
-    if (!ours && strcmp(section, "client") != 0) {
+    if (!key || (!ours && strcmp(section, "client") != 0)) {
         return PD_OK; /* other programs' sections */
     }
     snprintf(name, sizeof name, "%s", key);
@@ -120,8 +159,7 @@ enum pd_status pd_cred_parse(const char *text, size_t len, const char *name, str
     status = pd_ini_lines(text, len, name, PD_CREDENTIALS, take_pair, &reading, err);
     if (status == PD_OK && !reading.any) {
         status = pd_error_set(err, PD_CREDENTIALS, 0,
-                              "%s has no credentials; give user and password under [client]",
-                              name);
+                              "%s has no credentials; give user and password under [client]", name);
     }
     if (status != PD_OK) {
         pd_cred_release(out);
@@ -142,8 +180,8 @@ static enum pd_status check_file(int fd, const char *path, struct stat *st, stru
                             "%s belongs to another user; chown it to yourself", path);
     }
     if (st->st_mode & 077) {
-        return pd_error_set(err, PD_CREDENTIALS, 0,
-                            "%s can be read by others; run: chmod 600 %s", path, path);
+        return pd_error_set(err, PD_CREDENTIALS, 0, "%s can be read by others; run: chmod 600 %s",
+                            path, path);
     }
     if (st->st_size == 0) {
         return pd_error_set(err, PD_CREDENTIALS, 0, "%s is empty", path);
@@ -159,7 +197,6 @@ enum pd_status pd_cred_load(const char *path, struct pd_cred *out, struct pd_err
 {
     struct stat st;
     char *text = NULL;
-    ssize_t got = 0;
     enum pd_status status;
 
     memset(out, 0, sizeof *out);
@@ -171,17 +208,10 @@ enum pd_status pd_cred_load(const char *path, struct pd_cred *out, struct pd_err
     if (status != PD_OK) {
         goto out;
     }
-    text = calloc(1, (size_t)st.st_size + 1);
-    if (!text) {
-        status = pd_error_memory(err, "credentials");
-        goto out;
+    status = pd_ini_lines_read(fd, (size_t)st.st_size, path, PD_CREDENTIALS, &text, err);
+    if (status == PD_OK) {
+        status = pd_cred_parse(text, (size_t)st.st_size, path, out, err);
     }
-    got = read(fd, text, (size_t)st.st_size);
-    if (got < 0) {
-        status = pd_error_set(err, PD_CREDENTIALS, errno, "cannot read %s", path);
-        goto out;
-    }
-    status = pd_cred_parse(text, (size_t)got, path, out, err);
 out:
     if (text) {
         explicit_bzero(text, (size_t)st.st_size);

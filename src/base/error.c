@@ -5,30 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Copies text escaped into out, ended by "..." when it does not fit. */
-static void put_escaped(char *out, size_t size, const char *text)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    size_t at = 0;
-
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        bool plain = c >= 0x20 && c != 0x7f;
-        if (at + (plain ? 1 : 3) + 4 > size) {
-            memcpy(out + at, "...", 3);
-            at += 3;
-            break;
-        }
-        if (plain) {
-            out[at++] = (char)c;
-        } else {
-            out[at++] = '%';
-            out[at++] = hex[c >> 4];
-            out[at++] = hex[c & 15];
-        }
-    }
-    out[at] = '\0';
-}
+#include "utf8.h"
 
 void pd_error_clear(struct pd_error *err)
 {
@@ -39,22 +16,24 @@ enum pd_status pd_error_set(struct pd_error *err, enum pd_status status, int sys
                             const char *fmt, ...)
 {
     char text[sizeof err->message];
-    char whole[sizeof err->message + 96];
-    char reason[80];
+    char reason[80] = "";
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     if (sys_errno != 0) {
-        snprintf(whole, sizeof whole, "%s: %s", text, strerror_r(sys_errno, reason, sizeof reason));
-    } else {
-        snprintf(whole, sizeof whole, "%s", text);
+        char known[sizeof reason - 2];
+        snprintf(reason, sizeof reason, ": %s", strerror_r(sys_errno, known, sizeof known));
     }
     pd_error_clear(err);
     err->status = status;
     err->sys_errno = sys_errno;
-    put_escaped(err->message, sizeof err->message, whole);
+    /* the reason always fits; what is long is cut before it */
+    size_t room = sizeof err->message - strlen(reason);
+    pd_utf8_show(err->message, room, text);
+    size_t used = strlen(err->message);
+    snprintf(err->message + used, sizeof err->message - used, "%s", reason);
     return status;
 }
 
@@ -66,7 +45,7 @@ enum pd_status pd_error_memory(struct pd_error *err, const char *what)
 static void fill(char *field, size_t size, const char *value)
 {
     if (value && !field[0]) {
-        put_escaped(field, size, value);
+        pd_utf8_show(field, size, value);
     }
 }
 
@@ -84,10 +63,11 @@ enum pd_status pd_status_from_errno(int sys_errno)
         int sys_errno;
         enum pd_status status;
     } table[] = {
-        {0, PD_INTERNAL},         {ENOSPC, PD_NO_SPACE}, {EDQUOT, PD_NO_SPACE},
-        {EROFS, PD_WRITE_PROTECTED}, {ENOMEM, PD_NO_MEMORY}, {EINTR, PD_AGAIN},
-        {EAGAIN, PD_AGAIN},       {ENOENT, PD_NOT_FOUND}, {EBUSY, PD_BUSY},
-        {EEXIST, PD_EXISTS},
+        {0, PD_INTERNAL},       {ENOSPC, PD_NO_SPACE},
+        {EDQUOT, PD_NO_SPACE},  {EROFS, PD_WRITE_PROTECTED},
+        {ENOMEM, PD_NO_MEMORY}, {EINTR, PD_AGAIN},
+        {EAGAIN, PD_AGAIN},     {ENOENT, PD_NOT_FOUND},
+        {EBUSY, PD_BUSY},       {EEXIST, PD_EXISTS},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

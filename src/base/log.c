@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "utf8.h"
+
 struct pd_log {
     pthread_mutex_t lock; /* held while the sink runs */
     pd_log_sink sink;
@@ -13,8 +15,8 @@ struct pd_log {
     atomic_int level;
 };
 
-enum pd_status pd_log_new(pd_log_sink sink, void *arg, enum pd_log_level level,
-                          struct pd_log **out, struct pd_error *err)
+enum pd_status pd_log_new(pd_log_sink sink, void *arg, enum pd_log_level level, struct pd_log **out,
+                          struct pd_error *err)
 {
     struct pd_log *log = calloc(1, sizeof *log);
 
@@ -58,6 +60,7 @@ static void emit(struct pd_log *log, enum pd_log_level level, const char *line)
 
 void pd_log_line(struct pd_log *log, enum pd_log_level level, const char *fmt, ...)
 {
+    char text[2048];
     char line[2048];
     va_list ap;
 
@@ -65,8 +68,9 @@ void pd_log_line(struct pd_log *log, enum pd_log_level level, const char *fmt, .
         return;
     }
     va_start(ap, fmt);
-    vsnprintf(line, sizeof line, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    pd_utf8_show(line, sizeof line, text);
     emit(log, level, line);
 }
 

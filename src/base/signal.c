@@ -9,6 +9,9 @@ static void on_signal(int number)
 {
     (void)number;
     stop_flag = 1;
+    /* whichever of the two comes next ends the program */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
 }
 
 enum pd_status pd_signal_install(struct pd_stop *out, struct pd_error *err)

@@ -120,16 +120,20 @@ bool pd_parse_duration(const char *text, uint64_t *out_ns)
         const char *suffix;
         uint64_t ns;
     } units[] = {
-        {"", UINT64_C(1000000000)},       {"ms", UINT64_C(1000000)},
-        {"s", UINT64_C(1000000000)},      {"m", UINT64_C(60000000000)},
-        {"h", UINT64_C(3600000000000)},   {"d", UINT64_C(86400000000000)},
+        {"", UINT64_C(1000000000)},     {"ms", UINT64_C(1000000)},
+        {"s", UINT64_C(1000000000)},    {"m", UINT64_C(60000000000)},
+        {"h", UINT64_C(3600000000000)}, {"d", UINT64_C(86400000000000)},
     };
     uint64_t value;
     size_t n = digits(text, &value);
 
     for (size_t i = 0; n > 0 && i < sizeof units / sizeof units[0]; i++) {
         if (strcmp(text + n, units[i].suffix) == 0) {
-            return !__builtin_mul_overflow(value, units[i].ns, out_ns);
+            if (__builtin_mul_overflow(value, units[i].ns, &value)) {
+                return false;
+            }
+            *out_ns = value;
+            return true;
         }
     }
     return false;

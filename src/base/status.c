@@ -11,7 +11,8 @@ struct row {
 };
 
 static const struct row rows[PD_STATUS_COUNT] = {
-#define PD_X(code, name, sev, retry, exit_class, text) [code] = {name, text, sev, retry, exit_class},
+#define PD_X(code, name, sev, retry, exit_class, text)                                             \
+    [code] = {name, text, sev, retry, exit_class},
     PD_STATUS_TABLE(PD_X)
 #undef PD_X
 };

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
+
 static enum pd_status reserve(struct pd_buf *buf, size_t more)
 {
     if (more >= SIZE_MAX / 4 || buf->len >= SIZE_MAX / 4) {
@@ -164,6 +166,9 @@ enum pd_status pd_escape_manifest(struct pd_buf *out, const char *bytes, size_t 
 
 bool pd_unescape(const char *text, size_t len, struct pd_buf *out)
 {
+    if (pd_buf_append(out, "", 0) != PD_OK) {
+        return false;
+    }
     for (size_t i = 0; i < len;) {
         const char *percent = memchr(text + i, '%', len - i);
         size_t plain = percent ? (size_t)(percent - text) - i : len - i;
@@ -185,48 +190,15 @@ bool pd_unescape(const char *text, size_t len, struct pd_buf *out)
     return true;
 }
 
-/* Bytes of the valid UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates), or 0. */
-static size_t utf8_length(const unsigned char *s, size_t len)
-{
-    static const struct {
-        unsigned char first_low, first_high, second_low, second_high;
-        size_t length;
-    } forms[] = {
-        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    for (size_t f = 0; f < sizeof forms / sizeof forms[0]; f++) {
-        size_t n = forms[f].length;
-        if (s[0] < forms[f].first_low || s[0] > forms[f].first_high) {
-            continue;
-        }
-        if (n > len || (n > 1 && (s[1] < forms[f].second_low || s[1] > forms[f].second_high))) {
-            return 0;
-        }
-        for (size_t i = 2; i < n; i++) {
-            if ((s[i] & 0xc0) != 0x80) {
-                return 0;
-            }
-        }
-        return n;
-    }
-    return 0;
-}
-
 enum pd_status pd_escape_utf8(struct pd_buf *out, const char *bytes, size_t len)
 {
     enum pd_status status = pd_buf_append(out, "", 0);
 
     for (size_t i = 0; i < len && status == PD_OK;) {
-        unsigned char c = (unsigned char)bytes[i];
-        size_t n = utf8_length((const unsigned char *)bytes + i, len - i);
-        /* U+0080..U+009F are control characters that a terminal obeys */
-        bool c1 = n == 2 && c == 0xc2 && (unsigned char)bytes[i + 1] < 0xa0;
+        size_t n = bytes[i] == '%' ? 0 : pd_utf8_printable(bytes + i, len - i);
 
-        if (n == 0 || c1 || (n == 1 && is_control(c))) {
-            status = append_escape(out, c);
+        if (n == 0) {
+            status = append_escape(out, (unsigned char)bytes[i]);
             n = 1;
         } else {
             status = pd_buf_append(out, bytes + i, n);
@@ -260,8 +232,7 @@ bool pd_path_is_safe(const char *path, size_t len)
     return true;
 }
 
-enum pd_status pd_path_absolute(const char *path, const char *cwd, char **out,
-                                struct pd_error *err)
+enum pd_status pd_path_absolute(const char *path, const char *cwd, char **out, struct pd_error *err)
 {
     size_t size = strlen(path) + strlen(cwd) + 3;
     char *joined = malloc(size);

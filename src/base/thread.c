@@ -1,11 +1,14 @@
 #include "pairdump/thread.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "pairdump/size.h"
 
 /*
  * Invariants while lock is free: refs counts who still uses the object, the thread itself and the
@@ -66,6 +69,7 @@ enum pd_status pd_thread_start(const char *name, pd_thread_fn fn, void *arg,
 {
     struct pd_thread *thread = calloc(1, sizeof *thread);
     pthread_condattr_t attr;
+    sigset_t all, before;
 
     if (!thread) {
         return pd_error_memory(err, "thread");
@@ -80,7 +84,11 @@ enum pd_status pd_thread_start(const char *name, pd_thread_fn fn, void *arg,
     thread->arg = arg;
     thread->release = release;
     thread->refs = 2;
+    /* signals are for the main thread: a tape write must not be cut short by one */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
     int failed = pthread_create(&thread->handle, NULL, run, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed) {
         thread->refs = 1;
         drop(thread);
@@ -127,7 +135,7 @@ static void wait_done(struct pd_thread *thread, uint64_t stall_ns)
             pthread_cond_wait(&thread->ended, &thread->lock);
             continue;
         }
-        uint64_t until = since + stall_ns;
+        uint64_t until = pd_add_sat(since, stall_ns);
         struct timespec t = {.tv_sec = (time_t)(until / (uint64_t)PD_NS_PER_S),
                              .tv_nsec = (long)(until % (uint64_t)PD_NS_PER_S)};
         pthread_cond_timedwait(&thread->ended, &thread->lock, &t);
@@ -162,6 +170,7 @@ enum pd_status pd_thread_join(struct pd_thread **slot, uint64_t stall_ns, struct
         status = thread->status;
         if (status != PD_OK) {
             *err = thread->error;
+            err->status = status;
         }
         if (thread->release) {
             thread->release(thread->arg);
