@@ -161,13 +161,16 @@ static void test_bad_specs(void **state)
         "mark@1=flip",
         "seek@1=short",
         "read@1=kill=1",
-        "read@1=EIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIO"
-        "EIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIO",
+        "read@1=EIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIOEIO",
     };
     struct bed *bed = *state;
+    struct pd_target *target = NULL;
+    char endless[200];
 
+    memset(endless, 'x', sizeof(endless));
+    endless[sizeof(endless) - 1] = '\0';
+    IS(pd_target_fault_open(&bed->env, endless, inner(bed), "x", &target, &err), PD_USAGE);
     for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
-        struct pd_target *target = NULL;
         struct pd_error why = PD_ERROR_INIT;
 
         if (pd_target_fault_open(&bed->env, specs[i], inner(bed), "x", &target, &why) != PD_USAGE)
