@@ -80,13 +80,15 @@ PD_MUST_USE enum pd_status pd_drive_write(struct pd_drive *drive, const void *bu
 PD_MUST_USE enum pd_status pd_drive_marks(struct pd_drive *drive, unsigned count, bool immediate,
                                           struct pd_error *err);
 /* count < 0: backwards. Files backwards stops before the filemark, as MTBSF. Meeting a filemark
- * while spacing records: PD_END_OF_FILE, standing behind (before) it; end of data: PD_END_OF_DATA.*/
+ * while spacing records: PD_END_OF_FILE, standing behind (before) it; end of data: PD_END_OF_DATA;
+ * the beginning of the tape: PD_IO. Each stands where it was met. */
 PD_MUST_USE enum pd_status pd_drive_space(struct pd_drive *drive, enum pd_space_kind kind,
                                           int64_t count, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_drive_rewind(struct pd_drive *drive, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_drive_end(struct pd_drive *drive, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_drive_tell(struct pd_drive *drive, struct pd_drive_pos *out,
                                          struct pd_error *err);
+/* Beyond the end of data: PD_END_OF_DATA, standing there. */
 PD_MUST_USE enum pd_status pd_drive_locate(struct pd_drive *drive, uint64_t object,
                                            struct pd_error *err);
 /* Closes and frees; NULL: PD_OK. A close error is an error of what was written. */

@@ -8,7 +8,9 @@
  *
  * Life: open -> volumes* -> mount | format -> { begin write* end | begin write* abandon }* and
  * { open_file read* seek* close_file }* -> sync -> close. At most one tape file is open at a time.
- * Tape file 0 is the label (label.h), written by format. Records are whole: all of the block size.
+ * Tape file 0 is the label (label.h), written by format. Records are whole: all of the block size,
+ * which the calls demand of write and seek; read takes a larger buffer too, and fills one record.
+ * After a failed write or end only abandon, mount, unmount, space_left and close are left.
  * One thread uses a target at a time; for reading while writing open a second one (disk only:
  * `parallel` in its caps).
  */
@@ -67,12 +69,14 @@ struct pd_target_ops {
     enum pd_status (*sync)(void *impl, struct pd_error *err);
     /* For writing the index behind a full volume: let writes use the early-warning zone. */
     enum pd_status (*use_reserve)(void *impl, bool on, struct pd_error *err);
-    /* Opens a tape file for reading from the medium, not from a cache. */
+    /* Opens a tape file for reading from the medium, not from a cache. PD_MISSING: there is none of
+     * that number. */
     enum pd_status (*open_file)(void *impl, uint32_t file_no, struct pd_error *err);
     /* One record; PD_END_OF_FILE behind the last. Shorter than size when the record is; a record
      * that cannot be read is an error, and the next read gives the one after it. */
     enum pd_status (*read)(void *impl, void *buf, size_t size, size_t *got, struct pd_error *err);
-    /* The next read gives this record of the open tape file. */
+    /* The next read gives this record of the open tape file, or PD_END_OF_FILE for the one behind
+     * the last. Further on: PD_END_OF_FILE at once, and from the next read. */
     enum pd_status (*seek)(void *impl, uint64_t record, uint64_t record_size,
                            struct pd_error *err);
     enum pd_status (*close_file)(void *impl, struct pd_error *err);
