@@ -3,12 +3,13 @@
  *
  * DIR/<BARCODE>.tap is a cartridge; DIR/loaded names the one in the drive. Loading a barcode that
  * has no image takes a new blank cartridge while fewer than `slots` images exist, else
- * PD_NO_VOLUME. Loading NULL takes the one in the drive, else the one that DIR/loaded names, else an
- * only one; with none or several it is PD_NO_MEDIUM. A torn object at the end of an image (its writer
- * was killed) is not recorded data; behind something that is no SIMH object nothing can be read, and
- * nothing is written there: PD_BAD_FORMAT. capacity counts data bytes to early warning; `early` more fit to the physical end.
- * An image that is not writable is a write-protected cartridge. Synchronous marks fsync the image.
- * One process holds a drive at a time (flock on DIR/lock; PD_BUSY).
+ * PD_NO_VOLUME. Loading NULL takes the one in the drive, else the one that DIR/loaded names, else
+ * an only one; with none or several it is PD_NO_MEDIUM. A torn object at the end of an image (its
+ * writer was killed) is not recorded data; behind something that is no SIMH object nothing can be
+ * read, and nothing is written there: PD_BAD_FORMAT. capacity counts data bytes to early warning;
+ * `early` more fit to the physical end. An image that is not writable is a write-protected
+ * cartridge. Synchronous marks fsync the image. One process holds a drive at a time (flock on
+ * DIR/lock; PD_BUSY).
  */
 #ifndef PAIRDUMP_DRIVE_MOCK_H
 #define PAIRDUMP_DRIVE_MOCK_H

@@ -1,13 +1,13 @@
 /*
  * target_tape: a tape drive as target; knows drives only through drive.h.
  *
- * Tape file n stands between filemarks n and n+1. Filemarks between archives are immediate; end with
- * durable, and sync, write a synchronous one or flush. Behind early warning write says
+ * Tape file n stands between filemarks n and n+1. Filemarks between archives are immediate; end
+ * with durable, and sync, write a synchronous one or flush. Behind early warning write says
  * PD_VOLUME_FULL, unless use_reserve is on.
  *
- * Nothing erases a tape but writing: an abandoned tape file stays behind the last filemark until the
- * next write truncates it. A run that ends there, or is killed in a tape file, leaves records that no
- * filemark ends; position does not count them, and the next begin writes over them.
+ * Nothing erases a tape but writing: an abandoned tape file stays behind the last filemark until
+ * the next write truncates it. A run that ends there, or is killed in a tape file, leaves records
+ * that no filemark ends; position does not count them, and the next begin writes over them.
  */
 #ifndef PAIRDUMP_TARGET_TAPE_H
 #define PAIRDUMP_TARGET_TAPE_H
