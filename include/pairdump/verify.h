@@ -33,10 +33,12 @@ struct pd_verify_result {
     char archive[128];
     uint32_t tape_file;
     enum pd_status status; /* PD_OK only if everything above held */
+    bool unread;           /* the volume could not be opened: nothing was read, and nothing is
+                              known of the copy */
     struct pd_error error; /* the first trouble */
     int64_t started, finished;
     uint64_t records, bad_records, files, bad_files, bytes;
-    struct pd_damage *damage; /* paths point into damage_text; up to 10000 entries */
+    struct pd_damage *damage; /* source paths, in damage_text; up to 10000 entries */
     size_t damage_count;
     char *damage_text;
 };
