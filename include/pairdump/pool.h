@@ -32,6 +32,9 @@ PD_MUST_USE enum pd_status pd_pool_open(const struct pd_env *env,
                                         struct pd_pool **out, struct pd_error *err);
 size_t pd_pool_copies(const struct pd_pool *pool);
 struct pd_pool_copy *pd_pool_copy(struct pd_pool *pool, size_t i); /* i < copies */
+/* Target URL of a copy as the catalog keeps it: without fault filters, path absolute. */
+const char *pd_pool_location(const struct pd_pool *pool, size_t i);
+/* The pool as opened: copies[] are the URLs with all filters and options. */
 const struct pd_pool_config *pd_pool_config(const struct pd_pool *pool);
 
 /* Mounts or labels the next pair and records new volumes in the catalog. PD_NO_VOLUME when there is
@@ -42,6 +45,10 @@ PD_MUST_USE enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_cat
  * is missing. Copies on one file system add up. */
 PD_MUST_USE enum pd_status pd_pool_check_space(struct pd_pool *pool, uint64_t need,
                                                struct pd_error *err);
+/* Closes a target whose volume is to be read by another object (tape drives are exclusive), and
+ * opens all such again, without a volume mounted. */
+PD_MUST_USE enum pd_status pd_pool_unmount(struct pd_pool *pool, size_t i, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_pool_remount(struct pd_pool *pool, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_pool_close(struct pd_pool *pool, struct pd_error *err);
 
 #endif

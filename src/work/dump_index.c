@@ -1,0 +1,256 @@
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dump_priv.h"
+#include "pairdump/index.h"
+#include "pairdump/tar.h"
+
+/* ---- the spool ---- */
+
+static enum pd_status open_spool(struct pd_dumping *d, struct pd_error *err)
+{
+    char path[4096];
+
+    if (d->spool >= 0) {
+        return PD_OK;
+    }
+    snprintf(path, sizeof path, "%s/index.XXXXXX", d->options->state_dir);
+    d->spool = mkostemp(path, O_CLOEXEC);
+    if (d->spool < 0) {
+        return pd_error_set(err, pd_status_from_errno(errno), errno,
+                            "cannot make the index's file in %s", d->options->state_dir);
+    }
+    unlink(path);
+    return PD_OK;
+}
+
+enum pd_status pd_dump_spool_index(struct pd_dumping *d, struct pd_dump_archive *a,
+                                   const struct pd_toc *toc, struct pd_error *err)
+{
+    struct pd_buf text = PD_BUF_INIT;
+    enum pd_status status = open_spool(d, err);
+
+    for (size_t i = PD_COPIES_MAX; i > 0; i--) {
+        if (a->copies[i - 1].written) {
+            a->index_tape_file = a->copies[i - 1].tape_file;
+        }
+    }
+    if (status == PD_OK) {
+        status = pd_index_encode(toc, a->index_tape_file, &text) == PD_OK
+                     ? PD_OK
+                     : pd_error_memory(err, "index");
+    }
+    a->index_offset = d->spool_size;
+    a->index_len = text.len;
+    for (size_t at = 0; at < text.len && status == PD_OK;) {
+        ssize_t n = pwrite(d->spool, text.data + at, text.len - at, (off_t)d->spool_size);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            status = pd_error_set(err, pd_status_from_errno(errno), errno,
+                                  "cannot write the index's file; the state folder needs space");
+            break;
+        }
+        at += (size_t)n;
+        d->spool_size += (uint64_t)n;
+    }
+    pd_buf_free(&text);
+    return status;
+}
+
+/* ---- the tape file ---- */
+
+struct index_out {
+    struct pd_target *target;
+    uint8_t *record;
+    size_t size, used;
+};
+
+static enum pd_status put(void *arg, const void *bytes, size_t len, struct pd_error *err)
+{
+    struct index_out *out = arg;
+    const uint8_t *from = bytes;
+    enum pd_status status = PD_OK;
+
+    while (len > 0 && status == PD_OK) {
+        size_t n = out->size - out->used < len ? out->size - out->used : len;
+        memcpy(out->record + out->used, from, n);
+        out->used += n;
+        from += n;
+        len -= n;
+        if (out->used == out->size) {
+            status = pd_target_write(out->target, out->record, out->size, err);
+            out->used = 0;
+        }
+    }
+    return status;
+}
+
+/* One archive's text as an entry, from the spool, or encoded anew when this copy has it elsewhere. */
+static enum pd_status put_archive(struct pd_dumping *d, const struct pd_dump_archive *a,
+                                  uint32_t tape_file, struct pd_tar_writer *tar,
+                                  struct pd_error *err)
+{
+    struct pd_buf text = PD_BUF_INIT;
+    char path[300];
+    int64_t now = pd_clock_utc(d->env->clock) / PD_NS_PER_S;
+    enum pd_status status = PD_OK;
+
+    snprintf(path, sizeof path, "%s.index/%s.txt", d->row->name, a->row.name);
+    if (tape_file != a->index_tape_file) {
+        struct pd_toc toc;
+        status = pd_catalog_toc(d->catalog, a->row.id, &toc, err);
+        if (status == PD_OK) {
+            status = pd_index_encode(&toc, tape_file, &text) == PD_OK
+                         ? PD_OK
+                         : pd_error_memory(err, "index");
+            pd_toc_release(&toc);
+        }
+    } else {
+        text.data = malloc(a->index_len + 1);
+        text.len = a->index_len;
+        if (!text.data) {
+            status = pd_error_memory(err, "index");
+        } else if (pread(d->spool, text.data, text.len, (off_t)a->index_offset) !=
+                   (ssize_t)text.len) {
+            status = pd_error_set(err, PD_IO, errno, "cannot read the index's file back");
+        }
+    }
+    if (status == PD_OK) {
+        status = pd_tar_file(tar, path, text.data, text.len, now, err);
+    }
+    pd_buf_free(&text);
+    return status;
+}
+
+static enum pd_status put_info(struct pd_dumping *d, size_t copy, uint64_t archives,
+                               struct pd_tar_writer *tar, struct pd_error *err)
+{
+    const struct pd_volume_row *volume = &pd_pool_copy(d->pool, copy)->volume;
+    struct pd_index_info info = {.archives = archives,
+                                 .created = pd_clock_utc(d->env->clock)};
+    struct pd_buf text = PD_BUF_INIT;
+    char path[300];
+    enum pd_status status;
+
+    snprintf(info.dump_name, sizeof info.dump_name, "%s", d->row->name);
+    snprintf(info.dump_uuid, sizeof info.dump_uuid, "%s", d->row->uuid);
+    snprintf(info.label, sizeof info.label, "%s", volume->label);
+    snprintf(info.volume_uuid, sizeof info.volume_uuid, "%s", volume->uuid);
+    snprintf(path, sizeof path, "%s.index/index-info.txt", d->row->name);
+    status = pd_index_info_encode(&info, &text) == PD_OK ? PD_OK : pd_error_memory(err, "index");
+    if (status == PD_OK) {
+        status = pd_tar_file(tar, path, text.data, text.len, info.created / PD_NS_PER_S, err);
+    }
+    pd_buf_free(&text);
+    return status;
+}
+
+static enum pd_status put_index(struct pd_dumping *d, size_t copy, struct index_out *out,
+                                struct pd_error *err)
+{
+    struct pd_tar_writer *tar = NULL;
+    uint64_t archives = 0;
+    enum pd_status status = pd_tar_writer_new(put, out, &tar, err);
+
+    for (size_t a = d->pair_start; a < d->archive_count; a++) {
+        archives += d->archives[a].copies[copy].written;
+    }
+    if (status == PD_OK) {
+        status = put_info(d, copy, archives, tar, err);
+    }
+    for (size_t a = d->pair_start; a < d->archive_count && status == PD_OK; a++) {
+        const struct pd_dump_copy *c = &d->archives[a].copies[copy];
+        if (c->written) {
+            status = put_archive(d, &d->archives[a], c->tape_file, tar, err);
+        }
+    }
+    if (status == PD_OK) {
+        status = pd_tar_finish(tar, err);
+    }
+    if (status == PD_OK && out->used > 0) {
+        memset(out->record + out->used, 0, out->size - out->used);
+        status = pd_target_write(out->target, out->record, out->size, err);
+    }
+    pd_tar_writer_free(tar);
+    return status;
+}
+
+struct indexing {
+    struct pd_dumping *d;
+    size_t copy;
+    uint32_t file_no;
+};
+
+static enum pd_status write_index(void *arg, struct pd_error *err)
+{
+    struct indexing *ix = arg;
+    struct pd_dumping *d = ix->d;
+    struct index_out out = {.target = pd_pool_copy(d->pool, ix->copy)->target,
+                            .size = pd_pool_config(d->pool)->block_size};
+    struct pd_error late = PD_ERROR_INIT;
+    char name[160];
+    enum pd_status status;
+
+    snprintf(name, sizeof name, "%s.index", d->row->name);
+    out.record = pd_record_alloc(out.size);
+    if (!out.record) {
+        return pd_error_memory(err, "index");
+    }
+    status = pd_target_use_reserve(out.target, true, err);
+    if (status == PD_OK) {
+        status = pd_target_begin(out.target, name, &ix->file_no, err);
+    }
+    if (status == PD_OK) {
+        status = put_index(d, ix->copy, &out, err);
+        if (status == PD_OK) {
+            status = pd_target_end(out.target, true, err);
+        }
+        if (status != PD_OK && pd_target_abandon(out.target, &late) != PD_OK) {
+            pd_log_error(d->env->log, PD_LOG_WARN, &late);
+        }
+    }
+    if (status == PD_OK) {
+        status = pd_target_use_reserve(out.target, false, err);
+    }
+    free(out.record);
+    return status;
+}
+
+enum pd_status pd_dump_write_indexes(struct pd_dumping *d, struct pd_error *err)
+{
+    (void)err;
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
+        struct indexing ix = {.d = d, .copy = i};
+        struct pd_activity activity = {.name = "index",
+                                       .subject = copy->volume.label,
+                                       .run = write_index,
+                                       .arg = &ix,
+                                       .retry = PD_RETRY_ONCE};
+        struct pd_error why = PD_ERROR_INIT;
+        if (!copy->target || d->archive_count == d->pair_start) {
+            continue;
+        }
+        if (pd_activity_run(d->env, &activity, &why) == PD_OK) {
+            copy->volume.tape_files = (uint64_t)ix.file_no + 1;
+            continue;
+        }
+        /* its archives are good all the same; the volume is not to be written to any more */
+        pd_error_context(&why, copy->volume.label, "index", NULL);
+        pd_dump_warn(d, &why);
+        copy->volume.state = PD_VOLUME_BAD;
+        d->summary->copies[i].status = pd_status_worst(d->summary->copies[i].status, why.status);
+        if (d->summary->copies[i].error.status == PD_OK) {
+            d->summary->copies[i].error = why;
+        }
+    }
+    return PD_OK;
+}

@@ -1,0 +1,283 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "dump_priv.h"
+
+bool pd_dump_choose(struct pd_dumping *d, size_t archive)
+{
+    struct pd_verify_policy policy = pd_pool_config(d->pool)->verify;
+
+    switch (policy.mode) {
+    case PD_VERIFY_FULL:
+        return true;
+    case PD_VERIFY_NONE:
+        return false;
+    default:
+        return archive == 0 || pd_rng_below(d->env->rng, 100) < policy.percent;
+    }
+}
+
+static bool is_parallel(struct pd_dumping *d, size_t copy)
+{
+    struct pd_target *target = pd_pool_copy(d->pool, copy)->target;
+
+    return target && pd_target_caps(target).parallel;
+}
+
+static enum pd_status start(struct pd_dumping *d, size_t copy, struct pd_error *err)
+{
+    const struct pd_volume_row *volume = &pd_pool_copy(d->pool, copy)->volume;
+
+    if (d->verify_began_ns == 0) {
+        d->verify_began_ns = pd_clock_monotonic(d->env->clock);
+    }
+    return pd_verifier_start(d->env, pd_pool_config(d->pool)->copies[copy], volume->label,
+                             volume->uuid, (unsigned)copy, &d->verifiers[copy], err);
+}
+
+/* The copies of this archive that are written, chosen and not yet judged, on disks or on tapes. */
+static bool is_wanted(struct pd_dumping *d, const struct pd_dump_archive *a, size_t copy,
+                      bool parallel)
+{
+    return a->copies[copy].written && a->copies[copy].chosen &&
+           a->copies[copy].status == PD_UNVERIFIED && is_parallel(d, copy) == parallel;
+}
+
+static enum pd_status feed(struct pd_dumping *d, struct pd_dump_archive *a, struct pd_toc *toc,
+                           const bool *wanted, struct pd_error *err)
+{
+    struct pd_expect *expect = NULL;
+    enum pd_status status = pd_expect_new(toc, &expect, err);
+
+    for (size_t i = 0; i < PD_COPIES_MAX && status == PD_OK; i++) {
+        if (!wanted[i]) {
+            continue;
+        }
+        if (!d->verifiers[i]) {
+            status = start(d, i, err);
+        }
+        if (status == PD_OK) {
+            status = pd_verifier_add(d->verifiers[i], expect, a->copies[i].tape_file,
+                                     a->copies[i].id, err);
+        }
+        if (status == PD_HUNG) {
+            pd_dump_warn(d, err); /* the copy stays unverified; finish will say so too */
+            a->copies[i].status = PD_HUNG;
+            pd_error_clear(err);
+            status = PD_OK;
+        }
+    }
+    pd_expect_release(expect);
+    return status;
+}
+
+enum pd_status pd_dump_verify_archive(struct pd_dumping *d, size_t archive, struct pd_toc *toc,
+                                      struct pd_error *err)
+{
+    struct pd_dump_archive *a = &d->archives[archive];
+    bool wanted[PD_COPIES_MAX] = {false};
+    bool chosen = pd_dump_choose(d, archive);
+    bool any = false;
+
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        a->copies[i].chosen = chosen;
+        if (a->copies[i].written && !chosen) {
+            a->copies[i].status = PD_OK; /* as good as was asked for */
+        }
+        wanted[i] = is_wanted(d, a, i, true);
+        any = any || wanted[i];
+    }
+    atomic_fetch_add(&d->env->progress->verify_total,
+                     chosen ? toc->record_count * toc->record_size : 0);
+    return any ? feed(d, a, toc, wanted, err) : PD_OK;
+}
+
+struct committing {
+    struct pd_dumping *d;
+    const struct pd_verify_result *result;
+};
+
+static enum pd_status commit_result(void *arg, struct pd_error *err)
+{
+    struct committing *c = arg;
+    const struct pd_verify_result *r = c->result;
+    struct pd_verification_row row = {.copy_id = r->copy_id,
+                                      .started = r->started,
+                                      .finished = r->finished,
+                                      .mode = "full",
+                                      .status = r->status,
+                                      .records = r->records,
+                                      .bad_records = r->bad_records,
+                                      .files = r->files,
+                                      .bad_files = r->bad_files};
+
+    snprintf(row.message, sizeof row.message, "%s", r->error.message);
+    return pd_catalog_verification_add(c->d->catalog, &row, r->damage, r->damage_count, err);
+}
+
+static enum pd_status take_result(struct pd_dumping *d, size_t copy,
+                                  const struct pd_verify_result *result, struct pd_error *err)
+{
+    struct committing committing = {d, result};
+    struct pd_activity activity = {.name = "commit",
+                                   .subject = result->archive,
+                                   .run = commit_result,
+                                   .arg = &committing,
+                                   .retry = pd_dump_retry(d, "commit")};
+    struct pd_dump_copy_summary *summary = &d->summary->copies[copy];
+
+    for (size_t a = 0; a < d->archive_count; a++) {
+        if (d->archives[a].copies[copy].id == result->copy_id) {
+            d->archives[a].copies[copy].status = result->status;
+        }
+    }
+    if (result->status == PD_OK) {
+        summary->archives_verified++;
+    } else {
+        summary->archives_bad++;
+        summary->status = pd_status_worst(summary->status, result->status);
+        if (summary->error.status == PD_OK) {
+            summary->error = result->error;
+        }
+        pd_dump_warn(d, &result->error);
+    }
+    return pd_activity_run(d->env, &activity, err);
+}
+
+enum pd_status pd_dump_poll(struct pd_dumping *d, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        bool ready = d->verifiers[i] != NULL;
+        while (ready && status == PD_OK) {
+            struct pd_verify_result result;
+            memset(&result, 0, sizeof result);
+            status = pd_verifier_poll(d->verifiers[i], &result, &ready, err);
+            if (status == PD_OK && ready) {
+                status = take_result(d, i, &result, err);
+                pd_verify_result_release(&result);
+            }
+        }
+    }
+    return status;
+}
+
+static enum pd_status finish_verifiers(struct pd_dumping *d, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        struct pd_error why = PD_ERROR_INIT;
+        if (d->verifiers[i] && pd_verifier_finish(d->verifiers[i], &why) != PD_OK) {
+            pd_dump_warn(d, &why); /* its archives have results that say the same */
+        }
+    }
+    status = pd_dump_poll(d, err);
+    pd_dump_stop_verifiers(d);
+    return status;
+}
+
+void pd_dump_stop_verifiers(struct pd_dumping *d)
+{
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        pd_verifier_free(d->verifiers[i]);
+        d->verifiers[i] = NULL;
+    }
+}
+
+/* A tape drive is exclusive: the writer lets go of the volume before the reader opens it. */
+static void let_go(struct pd_dumping *d, size_t copy)
+{
+    struct pd_error why = PD_ERROR_INIT;
+
+    if (pd_pool_unmount(d->pool, copy, &why) != PD_OK) {
+        pd_dump_warn(d, &why);
+        d->summary->copies[copy].status =
+            pd_status_worst(d->summary->copies[copy].status, why.status);
+    }
+}
+
+static enum pd_status verify_tapes(struct pd_dumping *d, struct pd_error *err)
+{
+    bool tape[PD_COPIES_MAX] = {false};
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        tape[i] = pd_pool_copy(d->pool, i)->target && !is_parallel(d, i);
+        if (tape[i]) {
+            let_go(d, i);
+        }
+    }
+    for (size_t a = d->pair_start; a < d->archive_count && status == PD_OK; a++) {
+        struct pd_dump_archive *archive = &d->archives[a];
+        bool wanted[PD_COPIES_MAX] = {false};
+        struct pd_toc toc;
+        bool any = false;
+        for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+            wanted[i] = tape[i] && archive->copies[i].written && archive->copies[i].chosen &&
+                        archive->copies[i].status == PD_UNVERIFIED;
+            any = any || wanted[i];
+        }
+        if (any) {
+            status = pd_catalog_toc(d->catalog, archive->row.id, &toc, err);
+            if (status == PD_OK) {
+                status = feed(d, archive, &toc, wanted, err);
+                pd_toc_release(&toc);
+            }
+        }
+        if (status == PD_OK) {
+            status = pd_dump_poll(d, err);
+        }
+    }
+    return status;
+}
+
+enum pd_status pd_dump_verify_pair(struct pd_dumping *d, struct pd_error *err)
+{
+    struct pd_error late = PD_ERROR_INIT;
+    enum pd_status status;
+
+    atomic_store(&d->env->progress->phase, PD_PHASE_VERIFY);
+    status = verify_tapes(d, err);
+    if (finish_verifiers(d, status == PD_OK ? err : &late) != PD_OK && status == PD_OK) {
+        status = err->status;
+    }
+    enum pd_status again = pd_pool_remount(d->pool, status == PD_OK ? err : &late);
+    status = status == PD_OK ? again : status;
+    if (d->verify_began_ns != 0) {
+        d->summary->verify_ns += pd_clock_monotonic(d->env->clock) - d->verify_began_ns;
+        d->verify_began_ns = 0;
+    }
+    atomic_store(&d->env->progress->phase, PD_PHASE_WRITE);
+    return status;
+}
+
+/* Failed outweighs degraded, degraded outweighs unverified. */
+static int weight(enum pd_status status)
+{
+    static const enum pd_status order[] = {PD_OK, PD_UNVERIFIED, PD_DEGRADED, PD_FAILED,
+                                           PD_INTERRUPTED};
+    int n = (int)(sizeof order / sizeof order[0]);
+
+    for (int i = 0; i < (int)(sizeof order / sizeof order[0]); i++) {
+        n = order[i] == status ? i : n;
+    }
+    return n;
+}
+
+enum pd_status pd_dump_judge(struct pd_dumping *d)
+{
+    enum pd_status verdict = PD_OK;
+
+    for (size_t a = 0; a < d->archive_count; a++) {
+        enum pd_status copies[PD_COPIES_MAX];
+        size_t n = pd_pool_copies(d->pool);
+        for (size_t i = 0; i < n; i++) {
+            copies[i] = d->archives[a].copies[i].status;
+        }
+        enum pd_status here = pd_status_across(copies, n);
+        verdict = weight(here) > weight(verdict) ? here : verdict;
+    }
+    return verdict;
+}

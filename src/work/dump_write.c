@@ -1,0 +1,484 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dump_priv.h"
+#include "pairdump/encode.h"
+#include "pairdump/fanout.h"
+#include "pairdump/size.h"
+#include "pairdump/thread.h"
+
+/* The archive that is being written, by a thread of its own. */
+struct writing {
+    struct pd_dumping *d;
+    struct pd_batch *batch;
+    struct pd_toc toc;
+    struct pd_fanout_copy copies[PD_COPIES_MAX];
+    struct pd_archive_row row;
+    struct pd_copy_row *rows; /* of the live copies, compact; PD_COPIES_MAX of them */
+    size_t row_copy[PD_COPIES_MAX]; /* copy of each row */
+    size_t row_count;
+    char name[128];
+};
+
+static enum pd_status produce(void *arg, struct pd_ring *ring, struct pd_error *err)
+{
+    struct writing *w = arg;
+    struct pd_dumping *d = w->d;
+    struct pd_encode_job job = {.env = d->env,
+                                .source = d->source,
+                                .batch = w->batch,
+                                .dump_name = d->row->name,
+                                .dump_uuid = d->row->uuid,
+                                .host = d->row->host,
+                                .roots = d->row->roots,
+                                .record_size = pd_pool_config(d->pool)->block_size,
+                                .on_problem = pd_dump_take_problem,
+                                .problem_arg = d};
+
+    return pd_encode(&job, ring, 0, &w->toc, err);
+}
+
+static enum pd_status fan_out(void *arg, struct pd_error *err)
+{
+    struct writing *w = arg;
+    struct pd_dumping *d = w->d;
+    struct pd_fanout_job job = {.env = d->env,
+                                .name = w->name,
+                                .record_size = pd_pool_config(d->pool)->block_size,
+                                .buffer = d->options->config->buffer,
+                                .extra_readers = 1,
+                                .durable = true,
+                                .produce = produce,
+                                .produce_arg = w};
+
+    pd_toc_release(&w->toc);
+    pd_toc_init(&w->toc);
+    return pd_fanout(&job, w->copies, pd_pool_copies(d->pool), err);
+}
+
+static enum pd_status write_thread(struct pd_thread *self, void *arg, struct pd_error *err)
+{
+    struct writing *w = arg;
+    struct pd_activity activity = {.name = "write",
+                                   .subject = w->name,
+                                   .run = fan_out,
+                                   .arg = w,
+                                   .retry = PD_RETRY_ONCE};
+
+    (void)self;
+    return pd_activity_run(w->d->env, &activity, err);
+}
+
+/* ---- recording ---- */
+
+/* What the writers did to each copy, into the catalog's rows and this run's own. */
+static void take_results(struct writing *w, struct pd_dump_archive *a)
+{
+    struct pd_dumping *d = w->d;
+
+    for (size_t r = 0; r < w->row_count; r++) {
+        size_t i = w->row_copy[r];
+        struct pd_fanout_copy *from = &w->copies[i];
+        struct pd_copy_row *row = &w->rows[r];
+        struct pd_dump_copy *copy = &a->copies[i];
+
+        row->tape_file = from->file_no;
+        row->state = from->status == PD_OK ? PD_COPY_WRITTEN : PD_COPY_BAD;
+        row->reason = from->status;
+        snprintf(row->message, sizeof row->message, "%s", from->error.message);
+        copy->id = row->id;
+        copy->tape_file = from->file_no;
+        copy->written = from->status == PD_OK;
+        copy->status = copy->written ? PD_UNVERIFIED : from->status;
+        if (copy->written) {
+            struct pd_volume_row *volume = &pd_pool_copy(d->pool, i)->volume;
+            volume->tape_files = (uint64_t)from->file_no + 1;
+            volume->used += from->records * pd_pool_config(d->pool)->block_size;
+            volume->last_written = pd_clock_utc(d->env->clock);
+            d->summary->copies[i].archives_written++;
+            d->summary->copies[i].bytes += from->records * pd_pool_config(d->pool)->block_size;
+        } else {
+            pd_error_context(&from->error, pd_pool_copy(d->pool, i)->volume.label, w->name, NULL);
+            d->summary->copies[i].archives_bad++;
+            pd_dump_lose_copy(d, i, &from->error, from->lost);
+        }
+    }
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        if (a->copies[i].id == 0) {
+            a->copies[i].status = pd_pool_copy(d->pool, i)->status == PD_OK
+                                      ? PD_MISSING
+                                      : pd_pool_copy(d->pool, i)->status;
+        }
+    }
+}
+
+struct recording {
+    struct pd_dumping *d;
+    struct writing *w;
+};
+
+static enum pd_status commit_archive(void *arg, struct pd_error *err)
+{
+    struct recording *r = arg;
+
+    return pd_catalog_archive_written(r->d->catalog, r->w->row.id, &r->w->toc, r->w->rows,
+                                      r->w->row_count, err);
+}
+
+/* A done archive goes to the catalog, to the index's spool and to the verifiers. */
+static enum pd_status record(struct pd_dumping *d, struct writing *w, size_t place,
+                             struct pd_error *err)
+{
+    struct recording recording = {d, w};
+    struct pd_dump_archive *a = &d->archives[place];
+    struct pd_activity activity = {.name = "commit",
+                                   .subject = w->name,
+                                   .run = commit_archive,
+                                   .arg = &recording,
+                                   .retry = pd_dump_retry(d, "commit")};
+    enum pd_status status = pd_activity_run(d->env, &activity, err);
+
+    if (status != PD_OK) {
+        pd_log_line(d->env->log, PD_LOG_ERROR,
+                    "archive %s is on its volumes but not in the catalog", w->name);
+        return status;
+    }
+    uint64_t files = w->toc.file_count;
+    uint64_t bytes = w->toc.payload_bytes;
+    status = pd_dump_spool_index(d, a, &w->toc, err);
+    if (status == PD_OK) {
+        status = pd_dump_verify_archive(d, place, &w->toc, err);
+    }
+    d->row->archives++;
+    d->row->files += files;
+    d->row->bytes += bytes;
+    return status;
+}
+
+/* ---- one archive ---- */
+
+static void name_archive(struct pd_dumping *d, struct writing *w)
+{
+    snprintf(w->name, sizeof w->name, "%.110s.%04" PRIu64, d->row->name, w->batch->seq);
+    memset(&w->row, 0, sizeof w->row);
+    w->row.dump_id = d->row->id;
+    w->row.seq = w->batch->seq;
+    w->row.record_size = pd_pool_config(d->pool)->block_size;
+    memcpy(w->row.name, w->name, sizeof w->row.name);
+    w->row_count = 0;
+    memset(w->copies, 0, sizeof w->copies);
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
+        w->copies[i].target = copy->target;
+        if (!copy->target) {
+            continue;
+        }
+        struct pd_copy_row *row = &w->rows[w->row_count];
+        memset(row, 0, sizeof *row);
+        row->volume_id = copy->volume.id;
+        row->copy = (unsigned)(i + 1);
+        row->tape_file = (uint32_t)copy->volume.tape_files;
+        w->row_copy[w->row_count++] = i;
+    }
+}
+
+static enum pd_status begin_archive(void *arg, struct pd_error *err)
+{
+    struct writing *w = arg;
+
+    return pd_catalog_archive_begin(w->d->catalog, &w->row, w->rows, w->row_count, err);
+}
+
+static enum pd_status forget_archive(struct pd_dumping *d, struct writing *w,
+                                     struct pd_error *err)
+{
+    enum pd_status status = pd_dump_flush_problems(d, false, err);
+
+    return status == PD_OK ? pd_catalog_archive_abandon(d->catalog, w->row.id, err) : status;
+}
+
+static enum pd_status add_place(struct pd_dumping *d, const struct writing *w, size_t *place,
+                                struct pd_error *err)
+{
+    if (d->archive_count == d->archive_cap) {
+        size_t cap = d->archive_cap ? d->archive_cap * 2 : 16;
+        struct pd_dump_archive *grown = realloc(d->archives, cap * sizeof *grown);
+        if (!grown) {
+            return pd_error_memory(err, "archives");
+        }
+        d->archives = grown;
+        d->archive_cap = cap;
+    }
+    *place = d->archive_count++;
+    memset(&d->archives[*place], 0, sizeof d->archives[*place]);
+    d->archives[*place].row = w->row;
+    d->archives[*place].pair = d->pairs;
+    return PD_OK;
+}
+
+/* Writes the batch of w while the archive before, if any, is recorded. */
+static enum pd_status write_one(struct pd_dumping *d, struct writing *w, struct writing *before,
+                                size_t before_place, enum pd_status *recorded,
+                                struct pd_error *record_err, struct pd_error *err)
+{
+    struct pd_thread *thread = NULL;
+    struct pd_activity activity = {.name = "commit",
+                                   .subject = w->name,
+                                   .run = begin_archive,
+                                   .arg = w,
+                                   .retry = pd_dump_retry(d, "commit")};
+    enum pd_status status;
+
+    name_archive(d, w);
+    atomic_store(&d->env->progress->archive_no, w->batch->seq);
+    status = pd_activity_run(d->env, &activity, err);
+    if (status == PD_OK) {
+        status = pd_thread_start("archive", write_thread, w, NULL, &thread, err);
+    }
+    *recorded = before ? record(d, before, before_place, record_err) : PD_OK;
+    if (!thread) {
+        return status;
+    }
+    while (!pd_thread_done(thread) && *recorded == PD_OK) {
+        *recorded = pd_dump_poll(d, record_err);
+        pd_clock_sleep(d->env->clock, 5000000);
+    }
+    return pd_thread_join(&thread, 0, err);
+}
+
+/* ---- pairs ---- */
+
+static enum pd_status save_volumes(struct pd_dumping *d, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < pd_pool_copies(d->pool) && status == PD_OK; i++) {
+        struct pd_volume_row *volume = &pd_pool_copy(d->pool, i)->volume;
+        struct pd_volume_row fresh;
+        if (volume->id == 0) {
+            continue;
+        }
+        /* verifications have set more in the catalog meanwhile */
+        status = pd_catalog_volume_find(d->catalog, volume->uuid, &fresh, err);
+        if (status == PD_OK) {
+            fresh.state = volume->state;
+            fresh.tape_files = volume->tape_files;
+            fresh.used = volume->used;
+            fresh.last_written = volume->last_written;
+            status = pd_catalog_volume_update(d->catalog, &fresh, err);
+        }
+    }
+    return status;
+}
+
+static enum pd_status close_pair(struct pd_dumping *d, bool full, struct pd_error *err)
+{
+    enum pd_status status = pd_dump_write_indexes(d, err);
+
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
+        if (copy->volume.id != 0 && full && copy->volume.state == PD_VOLUME_APPENDABLE) {
+            copy->volume.state = PD_VOLUME_FULL_STATE;
+            pd_log_line(d->env->log, PD_LOG_NOTE, "%s is full and closed", copy->volume.label);
+        }
+    }
+    if (status == PD_OK) {
+        status = save_volumes(d, err);
+    }
+    if (status == PD_OK) {
+        status = pd_dump_verify_pair(d, err);
+    }
+    d->pair_start = d->archive_count;
+    d->pairs++;
+    return status;
+}
+
+static void name_volumes(struct pd_dumping *d)
+{
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
+        char *labels = d->summary->copies[i].labels;
+        size_t size = sizeof d->summary->copies[i].labels;
+        size_t len = strlen(labels);
+        if (copy->target && len + 12 < size) {
+            snprintf(labels + len, size - len, "%s%s", len ? " " : "", copy->volume.label);
+        }
+    }
+}
+
+static enum pd_status next_pair(struct pd_dumping *d, struct pd_error *err)
+{
+    enum pd_status status = pd_pool_next_pair(d->pool, d->catalog, err);
+
+    if (status == PD_OK) {
+        name_volumes(d);
+    }
+    return status;
+}
+
+/* ---- all batches ---- */
+
+struct loop {
+    struct pd_dumping *d;
+    struct writing writing[2];
+    struct pd_batch batches[2];
+    struct writing *before; /* written, to be recorded */
+    size_t before_place;
+    uint64_t cursor;
+    unsigned turn;
+    bool mounted;
+};
+
+static enum pd_status settle(struct loop *loop, struct pd_error *err)
+{
+    struct writing *w = loop->before;
+
+    loop->before = NULL;
+    return w ? record(loop->d, w, loop->before_place, err) : PD_OK;
+}
+
+/* The volume was full: everything done is settled, and the same batch goes to the next pair. */
+static enum pd_status change_pair(struct loop *loop, struct writing *w, struct pd_error *err)
+{
+    struct pd_dumping *d = loop->d;
+    struct pd_error why = *err;
+    bool fresh = d->archive_count == d->pair_start;
+    bool empty = true;
+    enum pd_status status;
+
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        empty = empty && pd_pool_copy(d->pool, i)->volume.tape_files <= 1;
+    }
+    pd_error_clear(err);
+    status = forget_archive(d, w, err);
+    if (status == PD_OK) {
+        status = settle(loop, err);
+    }
+    if (status == PD_OK) {
+        status = close_pair(d, true, err);
+    }
+    loop->mounted = false;
+    if (status == PD_OK && fresh && empty) {
+        status = pd_error_set(err, PD_NO_SPACE, 0,
+                              "archive %s does not fit an empty volume: %s; free space, or lower"
+                              " batch-size",
+                              w->name, why.message);
+    }
+    return status;
+}
+
+static enum pd_status after_write(struct loop *loop, struct writing *w, enum pd_status status,
+                                  bool *again, struct pd_error *err)
+{
+    struct pd_dumping *d = loop->d;
+    struct pd_error late = PD_ERROR_INIT;
+
+    *again = false;
+    if (status == PD_OK) {
+        size_t place = 0;
+        status = add_place(d, w, &place, err);
+        if (status == PD_OK) {
+            take_results(w, &d->archives[place]);
+            loop->before = w;
+            loop->before_place = place;
+            status = pd_dump_flush_problems(d, true, err);
+        }
+        return status;
+    }
+    if (status == PD_VOLUME_FULL) {
+        *again = true;
+        return change_pair(loop, w, err);
+    }
+    if (w->row.id != 0 && forget_archive(d, w, &late) != PD_OK) {
+        pd_log_error(d->env->log, PD_LOG_ERROR, &late);
+    }
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        if (w->copies[i].lost) {
+            pd_dump_lose_copy(d, i, &w->copies[i].error, true);
+        }
+    }
+    return status;
+}
+
+static enum pd_status step(struct loop *loop, struct pd_batch *batch, struct pd_error *err)
+{
+    struct pd_dumping *d = loop->d;
+    struct writing *w = &loop->writing[loop->turn];
+    bool again = true;
+    enum pd_status status = PD_OK;
+
+    w->batch = batch;
+    while (again && status == PD_OK) {
+        struct pd_error record_err = PD_ERROR_INIT;
+        enum pd_status recorded = PD_OK;
+        again = false;
+        if (!loop->mounted) {
+            status = next_pair(d, err);
+            loop->mounted = status == PD_OK;
+        }
+        if (status == PD_OK) {
+            status = pd_pool_check_space(d->pool, batch->archive_bytes, err);
+        }
+        if (status != PD_OK) {
+            break;
+        }
+        struct writing *before = loop->before;
+        loop->before = NULL;
+        status = write_one(d, w, before, loop->before_place, &recorded, &record_err, err);
+        enum pd_status after = after_write(loop, w, status, &again, err);
+        status = after;
+        if (recorded != PD_OK) {
+            *err = record_err;
+            status = recorded;
+        }
+    }
+    return status;
+}
+
+enum pd_status pd_dump_write_all(struct pd_dumping *d, struct pd_error *err)
+{
+    struct loop *loop = calloc(1, sizeof *loop);
+    const struct pd_pool_config *config = pd_pool_config(d->pool);
+    struct pd_batch_limits limits = {config->batch_size, config->batch_files, config->capacity};
+    struct pd_error late = PD_ERROR_INIT;
+    enum pd_status status = loop ? PD_OK : pd_error_memory(err, "archives");
+
+    for (int i = 0; i < 2 && status == PD_OK; i++) {
+        loop->d = d;
+        pd_batch_init(&loop->batches[i]);
+        loop->writing[i].d = d;
+        loop->writing[i].rows = calloc(PD_COPIES_MAX, sizeof *loop->writing[i].rows);
+        status = loop->writing[i].rows ? PD_OK : pd_error_memory(err, "archives");
+    }
+    while (status == PD_OK && (status = pd_env_check(d->env, err)) == PD_OK) {
+        struct pd_batch *batch = &loop->batches[loop->turn];
+        batch->seq = loop->batches[!loop->turn].seq;
+        status = pd_batch_next(d->list, &loop->cursor, &limits, batch, err);
+        if (status != PD_OK || batch->count == 0) {
+            break;
+        }
+        status = step(loop, batch, err);
+        loop->turn = !loop->turn;
+    }
+    /* what is whole on the media is recorded, indexed and verified whatever ended the loop */
+    if (loop) {
+        enum pd_status settled = settle(loop, &late);
+        if (settled == PD_OK && loop->mounted) {
+            settled = close_pair(d, false, &late);
+        }
+        if (status == PD_OK && settled != PD_OK) {
+            *err = late;
+            status = settled;
+        } else if (settled != PD_OK) {
+            pd_log_error(d->env->log, PD_LOG_ERROR, &late);
+        }
+        for (int i = 0; i < 2; i++) {
+            pd_batch_release(&loop->batches[i]);
+            pd_toc_release(&loop->writing[i].toc);
+            free(loop->writing[i].rows);
+        }
+    }
+    free(loop);
+    return status;
+}

@@ -1,0 +1,589 @@
+#include "pairdump/pool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pairdump/registry.h"
+#include "pairdump/size.h"
+#include "pairdump/space.h"
+
+struct pd_pool {
+    const struct pd_env *env;
+    struct pd_pool_config config; /* copies[] hold the URLs that are opened, capacity included */
+    char *clean[PD_COPIES_MAX];   /* the same without fault filters, paths absolute: locations */
+    char *path[PD_COPIES_MAX];    /* where each keeps its data */
+    struct pd_pool_copy copies[PD_COPIES_MAX];
+    bool let_go[PD_COPIES_MAX];   /* closed for a reader, to be opened again */
+    struct pd_retry retry;
+};
+
+size_t pd_pool_copies(const struct pd_pool *pool)
+{
+    return pool->config.copy_count;
+}
+
+struct pd_pool_copy *pd_pool_copy(struct pd_pool *pool, size_t i)
+{
+    return &pool->copies[i];
+}
+
+const struct pd_pool_config *pd_pool_config(const struct pd_pool *pool)
+{
+    return &pool->config;
+}
+
+const char *pd_pool_location(const struct pd_pool *pool, size_t i)
+{
+    return pool->clean[i];
+}
+
+/* ---- opening ---- */
+
+/* "fault:SPEC:fault:SPEC:disk:DIR" -> "disk:DIR" */
+static const char *without_faults(const char *url)
+{
+    static const char fault[] = "fault:";
+
+    while (strncmp(url, fault, sizeof fault - 1) == 0) {
+        const char *end = strchr(url + sizeof fault - 1, ':');
+        if (!end) {
+            break;
+        }
+        url = end + 1;
+    }
+    return url;
+}
+
+/* The URL to open, with the pool's capacity when it names none itself. */
+static char *with_capacity(const char *url, uint64_t capacity)
+{
+    struct pd_buf buf = PD_BUF_INIT;
+    enum pd_status status = pd_buf_puts(&buf, url);
+
+    if (status == PD_OK && capacity > 0 && !strstr(url, "capacity=")) {
+        status = pd_buf_printf(&buf, "%ccapacity=%" PRIu64, strchr(url, '?') ? '&' : '?',
+                               capacity);
+    }
+    if (status != PD_OK) {
+        pd_buf_free(&buf);
+    }
+    return buf.data;
+}
+
+/* scheme:ABSOLUTE[?options] */
+static char *make_location(const char *url, const char *path)
+{
+    struct pd_buf buf = PD_BUF_INIT;
+    const char *bare = without_faults(url);
+    const char *colon = strchr(bare, ':');
+    const char *options = strchr(bare, '?');
+    enum pd_status status = colon ? pd_buf_append(&buf, bare, (size_t)(colon - bare) + 1)
+                                  : PD_NO_MEMORY;
+
+    if (status == PD_OK) {
+        status = pd_buf_puts(&buf, path);
+    }
+    if (status == PD_OK && options) {
+        status = pd_buf_puts(&buf, options);
+    }
+    if (status != PD_OK) {
+        pd_buf_free(&buf);
+    }
+    return buf.data;
+}
+
+static enum pd_status name_place(struct pd_pool *pool, size_t i, const char *url,
+                                 struct pd_error *err)
+{
+    char *given = NULL;
+    enum pd_status status = pd_target_url_path(url, &given, err);
+
+    if (status != PD_OK) {
+        return status;
+    }
+    pool->path[i] = realpath(given, NULL);
+    if (!pool->path[i]) {
+        status = pd_error_set(err, PD_USAGE, errno, "no folder %s; is it mounted?", given);
+    }
+    free(given);
+    if (status != PD_OK) {
+        return status;
+    }
+    pool->config.copies[i] = with_capacity(url, pool->config.capacity);
+    pool->clean[i] = pool->config.copies[i]
+                         ? make_location(pool->config.copies[i], pool->path[i])
+                         : NULL;
+    if (!pool->clean[i]) {
+        return pd_error_memory(err, "targets");
+    }
+    if (strlen(pool->clean[i]) >= sizeof pool->copies[i].volume.location) {
+        return pd_error_set(err, PD_USAGE, 0, "the target's path is too long");
+    }
+    for (size_t j = 0; j < i; j++) {
+        if (strcmp(pool->path[i], pool->path[j]) == 0) {
+            return pd_error_set(err, PD_USAGE, 0, "%s is given for two copies; use two places",
+                                pool->path[i]);
+        }
+    }
+    return PD_OK;
+}
+
+struct opening {
+    struct pd_pool *pool;
+    size_t copy;
+};
+
+static enum pd_status open_target(void *arg, struct pd_error *err)
+{
+    struct opening *opening = arg;
+    struct pd_pool *pool = opening->pool;
+
+    return pd_target_open(pool->env, pool->config.copies[opening->copy],
+                          &pool->copies[opening->copy].target, err);
+}
+
+/* Wrong usage fails the run; a device's trouble costs this copy only. */
+static bool is_fatal(enum pd_status status)
+{
+    enum pd_exit exit_class = pd_status_exit(status);
+
+    return exit_class == PD_EXIT_USAGE || exit_class == PD_EXIT_BUSY || status == PD_NO_MEMORY ||
+           status == PD_INTERRUPTED;
+}
+
+static enum pd_status lose(struct pd_pool *pool, size_t i, enum pd_status status,
+                           struct pd_error *err)
+{
+    struct pd_pool_copy *copy = &pool->copies[i];
+    struct pd_error late = PD_ERROR_INIT;
+    size_t left = 0;
+
+    pd_error_context(err, pool->clean[i], NULL, NULL);
+    copy->status = status;
+    copy->error = *err;
+    if (copy->target && pd_target_close(copy->target, &late) != PD_OK) {
+        pd_log_error(pool->env->log, PD_LOG_WARN, &late);
+    }
+    copy->target = NULL;
+    pd_log_error(pool->env->log, PD_LOG_WARN, err);
+    for (size_t j = 0; j < pool->config.copy_count; j++) {
+        left += pool->copies[j].target != NULL;
+    }
+    return left > 0 ? PD_OK : status;
+}
+
+static void warn_of_sharing(struct pd_pool *pool)
+{
+    struct pd_space spaces[PD_COPIES_MAX];
+    struct pd_error ignored = PD_ERROR_INIT;
+
+    if (pool->config.copy_count == 1) {
+        pd_log_line(pool->env->log, PD_LOG_WARN, "one copy only: nothing replaces it when lost");
+    }
+    for (size_t i = 0; i < pool->config.copy_count; i++) {
+        if (pd_space_of(pool->path[i], &spaces[i], &ignored) != PD_OK) {
+            spaces[i].fs_id = 0;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (spaces[i].fs_id != 0 && spaces[i].fs_id == spaces[j].fs_id) {
+                pd_log_line(pool->env->log, PD_LOG_WARN,
+                            "%s and %s are on one file system: one failure takes both copies",
+                            pool->path[j], pool->path[i]);
+            }
+        }
+    }
+}
+
+enum pd_status pd_pool_open(const struct pd_env *env, const struct pd_pool_config *config,
+                            struct pd_retry retry, struct pd_pool **out, struct pd_error *err)
+{
+    struct pd_pool *pool = calloc(1, sizeof *pool);
+    struct pd_error late = PD_ERROR_INIT;
+    enum pd_status status = PD_OK;
+
+    if (!pool) {
+        return pd_error_memory(err, "pool");
+    }
+    pool->env = env;
+    pool->retry = retry;
+    pool->config = *config;
+    memset(pool->config.copies, 0, sizeof pool->config.copies);
+    pool->config.changer = NULL;
+    pool->config.name = strdup(config->name);
+    pool->config.label_prefix = strdup(config->label_prefix);
+    if (!pool->config.name || !pool->config.label_prefix) {
+        status = pd_error_memory(err, "pool");
+    }
+    for (size_t i = 0; i < config->copy_count && status == PD_OK; i++) {
+        status = name_place(pool, i, config->copies[i], err);
+    }
+    for (size_t i = 0; i < config->copy_count && status == PD_OK; i++) {
+        struct opening opening = {pool, i};
+        struct pd_activity activity = {.name = "open",
+                                       .subject = pool->clean[i],
+                                       .run = open_target,
+                                       .arg = &opening,
+                                       .retry = retry};
+        status = pd_activity_run(env, &activity, err);
+        if (status != PD_OK && !is_fatal(status)) {
+            bool last = i + 1 == config->copy_count;
+            enum pd_status lost = lose(pool, i, status, err);
+            status = last ? lost : PD_OK;
+        }
+    }
+    if (status != PD_OK) {
+        (void)!pd_pool_close(pool, &late);
+        return status;
+    }
+    warn_of_sharing(pool);
+    *out = pool;
+    return PD_OK;
+}
+
+enum pd_status pd_pool_close(struct pd_pool *pool, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    if (!pool) {
+        return PD_OK;
+    }
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        struct pd_error late = PD_ERROR_INIT;
+        if (pd_target_close(pool->copies[i].target, &late) != PD_OK && status == PD_OK) {
+            *err = late;
+            status = late.status;
+        }
+        free(pool->clean[i]);
+        free(pool->path[i]);
+    }
+    pd_pool_config_release(&pool->config);
+    free(pool);
+    return status;
+}
+
+/* ---- choosing a pair ---- */
+
+struct choice {
+    struct pd_pool *pool;
+    uint64_t after;   /* only pairs above this one */
+    uint64_t pair;    /* lowest appendable pair, 0: none */
+    struct pd_volume_row rows[PD_COPIES_MAX];
+    size_t found;
+    uint64_t seen; /* highest number that labels on the targets carry */
+};
+
+static bool belongs(const struct choice *choice, const struct pd_volume_row *row, size_t i)
+{
+    const struct pd_pool *pool = choice->pool;
+
+    return row->state == PD_VOLUME_APPENDABLE && row->pair > 0 && row->copy == i + 1 &&
+           strcmp(row->pool, pool->config.name) == 0 &&
+           row->block_size == pool->config.block_size &&
+           strcmp(row->location, pool->clean[i]) == 0;
+}
+
+static enum pd_status lowest_pair(void *arg, const struct pd_volume_row *row,
+                                  struct pd_error *err)
+{
+    struct choice *choice = arg;
+
+    (void)err;
+    for (size_t i = 0; i < choice->pool->config.copy_count; i++) {
+        if (belongs(choice, row, i) && row->pair > choice->after &&
+            (choice->pair == 0 || row->pair < choice->pair)) {
+            choice->pair = row->pair;
+        }
+    }
+    return PD_OK;
+}
+
+static enum pd_status take_row(void *arg, const struct pd_volume_row *row, struct pd_error *err)
+{
+    struct choice *choice = arg;
+
+    (void)err;
+    for (size_t i = 0; i < choice->pool->config.copy_count; i++) {
+        if (row->pair == choice->pair && belongs(choice, row, i)) {
+            choice->rows[i] = *row;
+            choice->found++;
+        }
+    }
+    return PD_OK;
+}
+
+struct mounting {
+    struct pd_pool *pool;
+    size_t copy;
+    const struct pd_volume_row *row;
+    const struct pd_label *label; /* to be formatted, or NULL */
+};
+
+static enum pd_status mount_volume(void *arg, struct pd_error *err)
+{
+    struct mounting *m = arg;
+    struct pd_target *target = m->pool->copies[m->copy].target;
+    struct pd_target_position position = {0};
+    enum pd_status status;
+
+    if (m->label) {
+        return pd_target_format(target, m->label, err);
+    }
+    status = pd_target_mount(target, m->row->label, err);
+    if (status == PD_OK && strcmp(pd_target_label(target)->uuid, m->row->uuid) != 0) {
+        status = pd_error_set(err, PD_WRONG_VOLUME, 0, "has another UUID than in the catalog");
+    }
+    if (status == PD_OK) {
+        status = pd_target_position(target, &position, err);
+    }
+    if (status == PD_OK && position.file_count != m->row->tape_files) {
+        status = pd_error_set(err, PD_WRONG_VOLUME, 0,
+                              "holds %" PRIu32 " tape files, the catalog says %" PRIu64,
+                              position.file_count, m->row->tape_files);
+    }
+    if (status != PD_OK) {
+        pd_error_context(err, m->row->label, NULL, NULL);
+    }
+    return status;
+}
+
+static enum pd_status load(struct pd_pool *pool, size_t i, const struct pd_volume_row *row,
+                           const struct pd_label *label, struct pd_error *err)
+{
+    struct mounting mounting = {pool, i, row, label};
+    struct pd_activity activity = {.name = "load",
+                                   .subject = label ? label->label : row->label,
+                                   .run = mount_volume,
+                                   .arg = &mounting,
+                                   .retry = pool->retry};
+
+    return pd_activity_run(pool->env, &activity, err);
+}
+
+/* Mounts the pair chosen. *good false: it cannot be appended to, and was set aside. */
+static enum pd_status mount_pair(struct pd_pool *pool, struct pd_catalog *catalog,
+                                 const struct choice *choice, bool *good, struct pd_error *err)
+{
+    *good = choice->found == pool->config.copy_count;
+    for (size_t i = 0; i < pool->config.copy_count && *good; i++) {
+        if (!pool->copies[i].target) {
+            *good = false; /* a lost copy: a pair of its own keeps the numbers in step */
+            break;
+        }
+        enum pd_status status = load(pool, i, &choice->rows[i], NULL, err);
+        if (status == PD_OK) {
+            pool->copies[i].volume = choice->rows[i];
+            continue;
+        }
+        if (status == PD_INTERRUPTED || status == PD_NO_MEMORY || status == PD_BUSY) {
+            return status;
+        }
+        *good = false;
+        pd_log_error(pool->env->log, PD_LOG_WARN, err);
+        pd_log_line(pool->env->log, PD_LOG_WARN,
+                    "pair %" PRIu64 " is set aside and not appended to", choice->pair);
+        struct pd_volume_row row = choice->rows[i];
+        row.state = PD_VOLUME_BAD;
+        if (status == PD_WRONG_VOLUME || status == PD_BAD_FORMAT || status == PD_FOREIGN) {
+            status = pd_catalog_volume_update(catalog, &row, err);
+            if (status != PD_OK) {
+                return status;
+            }
+        }
+    }
+    return PD_OK;
+}
+
+static enum pd_status see_label(void *arg, const char *label, struct pd_error *err)
+{
+    struct choice *choice = arg;
+    const char *prefix = choice->pool->config.label_prefix;
+    size_t len = strlen(prefix);
+    uint64_t number;
+
+    (void)err;
+    if (strncmp(label, prefix, len) == 0 && strlen(label) == len + 6 &&
+        pd_parse_u64(label + len + 1, &number) && number > choice->seen) {
+        choice->seen = number;
+    }
+    return PD_OK;
+}
+
+static enum pd_status next_number(struct pd_pool *pool, struct pd_catalog *catalog,
+                                  uint64_t *number, struct pd_error *err)
+{
+    struct choice choice = {.pool = pool};
+    uint64_t last = 0;
+    enum pd_status status =
+        pd_catalog_last_pair(catalog, pool->config.label_prefix, &last, err);
+
+    for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
+        if (pool->copies[i].target) {
+            status = pd_target_volumes(pool->copies[i].target, see_label, &choice, err);
+        }
+    }
+    *number = (choice.seen > last ? choice.seen : last) + 1;
+    if (status == PD_OK && *number > 99999) {
+        status = pd_error_set(err, PD_NO_VOLUME, 0,
+                              "label prefix %s has no number left; choose another",
+                              pool->config.label_prefix);
+    }
+    return status;
+}
+
+static void make_labels(struct pd_pool *pool, uint64_t number, struct pd_label *labels)
+{
+    size_t count = pool->config.copy_count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct pd_label *l = &labels[i];
+        memset(l, 0, sizeof *l);
+        l->format = PD_FORMAT_VERSION;
+        snprintf(l->label, sizeof l->label, "%.2s%u%05u", pool->config.label_prefix,
+                 (unsigned)(i + 1) % 10, (unsigned)(number % 100000));
+        pd_uuid_make(pool->env->rng, l->uuid);
+        snprintf(l->pool, sizeof l->pool, "%s", pool->config.name);
+        snprintf(l->software, sizeof l->software, "pairdump %s", PD_VERSION);
+        l->copy = (unsigned)(i + 1);
+        l->block_size = pool->config.block_size;
+        l->created = pd_clock_utc(pool->env->clock) / PD_NS_PER_S * PD_NS_PER_S;
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < count; j++) {
+            if (j != i) {
+                struct pd_partner *p = &labels[i].partners[labels[i].partner_count++];
+                p->copy = labels[j].copy;
+                snprintf(p->label, sizeof p->label, "%s", labels[j].label);
+                snprintf(p->uuid, sizeof p->uuid, "%s", labels[j].uuid);
+            }
+        }
+    }
+}
+
+static enum pd_status record_volume(struct pd_pool *pool, struct pd_catalog *catalog, size_t i,
+                                    const struct pd_label *label, uint64_t number,
+                                    struct pd_error *err)
+{
+    struct pd_volume_row *row = &pool->copies[i].volume;
+
+    memset(row, 0, sizeof *row);
+    snprintf(row->label, sizeof row->label, "%s", label->label);
+    snprintf(row->uuid, sizeof row->uuid, "%s", label->uuid);
+    snprintf(row->pool, sizeof row->pool, "%s", label->pool);
+    snprintf(row->location, sizeof row->location, "%s", pool->clean[i]);
+    row->copy = label->copy;
+    row->pair = number;
+    row->state = PD_VOLUME_APPENDABLE;
+    row->block_size = label->block_size;
+    row->tape_files = 1;
+    row->created = label->created;
+    return pd_catalog_volume_add(catalog, row, err);
+}
+
+static enum pd_status label_pair(struct pd_pool *pool, struct pd_catalog *catalog,
+                                 struct pd_error *err)
+{
+    struct pd_label *labels = calloc(PD_COPIES_MAX, sizeof *labels);
+    uint64_t number = 0;
+    enum pd_status status = labels ? next_number(pool, catalog, &number, err)
+                                   : pd_error_memory(err, "labels");
+
+    if (status == PD_OK) {
+        make_labels(pool, number, labels);
+    }
+    for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
+        if (!pool->copies[i].target) {
+            continue;
+        }
+        status = load(pool, i, NULL, &labels[i], err);
+        if (status == PD_OK) {
+            status = record_volume(pool, catalog, i, &labels[i], number, err);
+        } else if (!is_fatal(status) && pd_status_exit(status) != PD_EXIT_SPACE) {
+            status = lose(pool, i, status, err);
+        }
+    }
+    free(labels);
+    return status;
+}
+
+enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_catalog *catalog,
+                                 struct pd_error *err)
+{
+    struct choice *choice = calloc(1, sizeof *choice);
+    bool good = false;
+    enum pd_status status = choice ? PD_OK : pd_error_memory(err, "pair");
+
+    while (status == PD_OK && !good) {
+        uint64_t after = choice->pair;
+        memset(choice, 0, sizeof *choice);
+        choice->pool = pool;
+        choice->after = after;
+        status = pd_catalog_volumes(catalog, lowest_pair, choice, err);
+        if (status != PD_OK || choice->pair == 0) {
+            break;
+        }
+        status = pd_catalog_volumes(catalog, take_row, choice, err);
+        if (status == PD_OK) {
+            status = mount_pair(pool, catalog, choice, &good, err);
+        }
+    }
+    free(choice);
+    return status == PD_OK && !good ? label_pair(pool, catalog, err) : status;
+}
+
+enum pd_status pd_pool_check_space(struct pd_pool *pool, uint64_t need, struct pd_error *err)
+{
+    struct pd_space spaces[PD_COPIES_MAX];
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
+        uint64_t sharers = 1;
+        if (!pool->copies[i].target) {
+            spaces[i].fs_id = 0;
+            continue;
+        }
+        status = pd_space_of(pool->path[i], &spaces[i], err);
+        for (size_t j = 0; j < i && status == PD_OK; j++) {
+            sharers += spaces[j].fs_id == spaces[i].fs_id;
+        }
+        if (status == PD_OK) {
+            status = pd_space_check(pool->path[i], pd_mul_sat(need, sharers),
+                                    pool->config.reserve, err);
+        }
+    }
+    return status;
+}
+
+enum pd_status pd_pool_unmount(struct pd_pool *pool, size_t i, struct pd_error *err)
+{
+    struct pd_target *target = pool->copies[i].target;
+
+    pool->copies[i].target = NULL;
+    pool->let_go[i] = true;
+    return pd_target_close(target, err);
+}
+
+enum pd_status pd_pool_remount(struct pd_pool *pool, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
+        struct opening opening = {pool, i};
+        struct pd_activity activity = {.name = "open",
+                                       .subject = pool->clean[i],
+                                       .run = open_target,
+                                       .arg = &opening,
+                                       .retry = pool->retry};
+        if (!pool->let_go[i]) {
+            continue;
+        }
+        pool->let_go[i] = false;
+        status = pd_activity_run(pool->env, &activity, err);
+        if (status != PD_OK && !is_fatal(status)) {
+            status = lose(pool, i, status, err);
+        }
+    }
+    return status;
+}
