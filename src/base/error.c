@@ -15,7 +15,7 @@ void pd_error_clear(struct pd_error *err)
 enum pd_status pd_error_set(struct pd_error *err, enum pd_status status, int sys_errno,
                             const char *fmt, ...)
 {
-    char text[sizeof err->message];
+    char text[sizeof err->message + 1]; /* what is cut here is marked as cut below */
     char reason[80] = "";
     va_list ap;
 

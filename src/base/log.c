@@ -60,8 +60,8 @@ static void emit(struct pd_log *log, enum pd_log_level level, const char *line)
 
 void pd_log_line(struct pd_log *log, enum pd_log_level level, const char *fmt, ...)
 {
-    char text[2048];
     char line[2048];
+    char text[sizeof line + 1]; /* so that what is cut here is marked as cut below */
     va_list ap;
 
     if ((int)level < atomic_load(&log->level)) {
