@@ -1,0 +1,31 @@
+#!/bin/bash
+# kill -9 at seeded instants of a dump: the catalog opens and is true, nothing is called verified that
+# is not, and the next dump works.
+. "$(dirname "$0")/../lib/tap.sh"
+
+mkdir "$T/src" "$T/a" "$T/b"
+for i in 1 2 3 4 5 6 7 8; do
+    head -c 500000 /dev/urandom >"$T/src/file$i"
+done
+exits 0 "first dump" $PD dump --name first --block-size 64K --to "disk:$T/a" --to "disk:$T/b" "$T/src"
+RANDOM=42
+for n in $(seq 1 ${KILLS:-50}); do
+    $PD dump --name "k$n" --block-size 64K --batch-size 600K --to "disk:$T/a" --to "disk:$T/b" \
+        "$T/src" >/dev/null 2>&1 &
+    pid=$!
+    sleep "0.$(printf %03d $((RANDOM % 120)))"
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    if ! $PD catalog check >"$T/check" 2>&1; then
+        # killed before the catalog was touched, or the check must hold
+        ok "kill $n: catalog is true" false
+        sed 's/^/# /' "$T/check"
+    fi
+done
+exits 0 "catalog check after all kills" $PD catalog check
+exits 0 "the next dump works" $PD dump --name after --to "disk:$T/a" --to "disk:$T/b" "$T/src"
+exits 0 "what is verified is good" $PD --json verify
+ok "no copy that was verified is bad" jq -e 'all(.results[]; .status == "ok")' "$T/out"
+exits 0 "restore of the next dump" $PD restore --dump after --all --to "$T/r"
+ok "all is back" diff -r "$T/src" "$T/r$T/src"
+tap_done
