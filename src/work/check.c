@@ -1,0 +1,522 @@
+#include "pairdump/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check_priv.h"
+#include "pairdump/registry.h"
+#include "verify_priv.h"
+
+#define CACHED  8                          /* tables of contents kept for other volumes */
+#define POLL_NS (UINT64_C(2) * 1000 * 1000) /* between looks at the verifiers */
+
+struct cached {
+    int64_t archive_id;
+    struct pd_expect *expect;
+    uint64_t used;
+};
+
+struct run {
+    const struct pd_env *env;
+    struct pd_catalog *catalog;
+    const struct pd_check_options *options;
+    struct pd_check_summary *summary;
+    struct pd_check_plan plan;
+    struct cached cache[CACHED];
+    uint64_t clock; /* of the cache */
+    bool moved;     /* something happened since the last look */
+    bool stopping;  /* the run was interrupted: no more is begun */
+};
+
+/* ---- tables of contents ---- */
+
+/* A table that the volumes' verifiers share. Caller releases *out. */
+static enum pd_status load_expect(struct run *run, int64_t archive_id, struct pd_expect **out,
+                                  struct pd_error *err)
+{
+    struct cached *oldest = &run->cache[0];
+    struct pd_toc toc;
+    enum pd_status status;
+
+    *out = NULL;
+    run->clock++;
+    for (size_t i = 0; i < CACHED; i++) {
+        struct cached *cached = &run->cache[i];
+
+        if (cached->expect != NULL && cached->archive_id == archive_id) {
+            cached->used = run->clock;
+            *out = pd_expect_hold(cached->expect);
+            return PD_OK;
+        }
+        if (cached->used < oldest->used)
+            oldest = cached;
+    }
+    status = pd_catalog_toc(run->catalog, archive_id, &toc, err);
+    if (status == PD_OK)
+        status = pd_expect_new(&toc, out, err);
+    if (status != PD_OK) {
+        pd_toc_release(&toc);
+        return status;
+    }
+    pd_expect_release(oldest->expect);
+    *oldest = (struct cached){archive_id, pd_expect_hold(*out), run->clock};
+    return PD_OK;
+}
+
+/* ---- results ---- */
+
+struct commit {
+    struct run *run;
+    const struct pd_verify_result *result;
+};
+
+static enum pd_status commit_step(void *arg, struct pd_error *err)
+{
+    const struct commit *commit = arg;
+    const struct pd_verify_result *result = commit->result;
+    struct pd_verification_row row = {.copy_id = result->copy_id,
+                                      .started = result->started,
+                                      .finished = result->finished,
+                                      .mode = "full",
+                                      .status = result->status,
+                                      .records = result->records,
+                                      .bad_records = result->bad_records,
+                                      .files = result->files,
+                                      .bad_files = result->bad_files};
+
+    (void)snprintf(row.message, sizeof(row.message), "%s", result->error.message);
+    return pd_catalog_verification_add(commit->run->catalog, &row, result->damage,
+                                       result->damage_count, err);
+}
+
+static enum pd_status record(struct run *run, const struct pd_verify_result *result,
+                             struct pd_error *err)
+{
+    struct commit commit = {run, result};
+    const struct pd_activity activity = {.name = "commit",
+                                         .subject = result->archive,
+                                         .run = commit_step,
+                                         .arg = &commit,
+                                         .retry = run->options->retry};
+
+    return pd_activity_run(run->env, &activity, err);
+}
+
+static void count(struct run *run, struct pd_check_copy *copy,
+                  const struct pd_verify_result *result)
+{
+    struct pd_check_summary *summary = run->summary;
+
+    copy->settled = true;
+    copy->status = result->status;
+    copy->unread = result->unread;
+    summary->copies++;
+    summary->bytes += result->bytes;
+    if (result->status == PD_OK)
+        summary->good++;
+    else if (result->unread)
+        summary->unreachable++;
+    else if (result->status != PD_INTERRUPTED)
+        summary->bad++;
+}
+
+/* Counts, records and tells a result, and takes over its damage. */
+static enum pd_status settle(struct run *run, struct pd_check_copy *copy,
+                             struct pd_verify_result *result, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    run->moved = true;
+    if (!result->unread && copy->state != PD_COPY_WRITING)
+        status = record(run, result, err);
+    if (status == PD_OK) {
+        count(run, copy, result);
+        if (run->options->on_result != NULL)
+            status = run->options->on_result(run->options->result_arg, result, err);
+    }
+    copy->damage = result->damage;
+    copy->damage_count = result->damage_count;
+    copy->damage_text = result->damage_text;
+    result->damage = NULL;
+    result->damage_text = NULL;
+    return status;
+}
+
+struct name {
+    int64_t copy_id;
+    char archive[128];
+};
+
+static enum pd_status take_name(void *arg, const struct pd_copy_row *row, struct pd_error *err)
+{
+    struct name *name = arg;
+
+    (void)err;
+    if (row->id == name->copy_id)
+        memcpy(name->archive, row->archive, sizeof(name->archive));
+    return PD_OK;
+}
+
+/* The result of a copy that was not looked at. */
+static enum pd_status settle_unread(struct run *run, struct pd_check_copy *copy,
+                                    const struct pd_error *why, struct pd_error *err)
+{
+    const struct pd_check_volume *volume = &run->plan.volumes[copy->volume];
+    struct name name = {.copy_id = copy->id};
+    struct pd_verify_result result = {.copy_id = copy->id,
+                                      .tape_file = copy->tape_file,
+                                      .status = why->status,
+                                      .unread = copy->state != PD_COPY_WRITING,
+                                      .error = *why};
+    enum pd_status status =
+        pd_catalog_copies(run->catalog, copy->archive_id, 0, take_name, &name, err);
+
+    if (status != PD_OK)
+        return status;
+    memcpy(result.archive, name.archive, sizeof(result.archive));
+    memcpy(result.label, volume->row.label, sizeof(result.label));
+    result.started = result.finished = pd_clock_utc(run->env->clock);
+    pd_error_context(&result.error, result.label, result.archive, NULL);
+    return settle(run, copy, &result, err);
+}
+
+/* All copies of a volume that are still to come. */
+static enum pd_status settle_rest(struct run *run, struct pd_check_volume *volume,
+                                  const struct pd_error *why, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    while (volume->next_job < volume->job_count && status == PD_OK) {
+        struct pd_check_copy *copy = &run->plan.copies[volume->jobs[volume->next_job++]];
+
+        if (!copy->settled)
+            status = settle_unread(run, copy, why, err);
+    }
+    return status;
+}
+
+/* Copies whose writing never came to its end. */
+static enum pd_status settle_unwritten(struct run *run, struct pd_error *err)
+{
+    struct pd_error why = PD_ERROR_INIT;
+    enum pd_status status = PD_OK;
+
+    (void)pd_error_set(&why, PD_UNVERIFIED, 0, "its writing was never recorded as finished");
+    for (size_t i = 0; i < run->plan.copy_count && status == PD_OK; i++) {
+        struct pd_check_copy *copy = &run->plan.copies[i];
+
+        if (copy->asked && copy->state == PD_COPY_WRITING)
+            status = settle_unread(run, copy, &why, err);
+    }
+    return status;
+}
+
+/* ---- volumes ---- */
+
+struct locating {
+    struct run *run;
+    struct pd_check_volume *volume;
+    char *url;
+};
+
+static enum pd_status locate_step(void *arg, struct pd_error *err)
+{
+    struct locating *locating = arg;
+    const struct pd_check_options *options = locating->run->options;
+
+    return pd_locate_volume(locating->run->env, &locating->volume->row, options->at,
+                            options->at_count, &locating->url, err);
+}
+
+static bool place_is_taken(const struct run *run, const char *place)
+{
+    for (size_t i = 0; i < run->plan.volume_count; i++) {
+        const struct pd_check_volume *volume = &run->plan.volumes[i];
+
+        if (volume->turn == PD_CHECK_RUNNING && strcmp(volume->place, place) == 0)
+            return true;
+    }
+    return false;
+}
+
+static size_t running(const struct run *run)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < run->plan.volume_count; i++)
+        n += run->plan.volumes[i].turn == PD_CHECK_RUNNING;
+    return n;
+}
+
+static enum pd_status launch(struct run *run, struct pd_check_volume *volume, const char *url,
+                             struct pd_error *err)
+{
+    unsigned copy = volume->row.copy > 0 ? (volume->row.copy - 1) % PD_COPIES_MAX : 0;
+    char *place = NULL;
+    enum pd_status status = pd_target_url_path(url, &place, err);
+
+    if (status != PD_OK)
+        return status;
+    if (place_is_taken(run, place)) {
+        free(place); /* its turn comes later */
+        return PD_OK;
+    }
+    status = pd_verifier_start(run->env, url, volume->row.label, volume->row.uuid, copy,
+                               &volume->verifier, err);
+    if (status != PD_OK) {
+        free(place);
+        return status;
+    }
+    volume->place = place;
+    volume->turn = PD_CHECK_RUNNING;
+    run->moved = true;
+    return PD_OK;
+}
+
+static enum pd_status start_volume(struct run *run, struct pd_check_volume *volume,
+                                   struct pd_error *err)
+{
+    struct locating locating = {run, volume, NULL};
+    const struct pd_activity activity = {.name = "open",
+                                         .subject = volume->row.label,
+                                         .run = locate_step,
+                                         .arg = &locating,
+                                         .retry = run->options->retry};
+    struct pd_error why = PD_ERROR_INIT;
+    char *place = NULL;
+    enum pd_status status;
+
+    /* Where the catalog has it last, another volume is being read: not worth a look. */
+    if (run->options->at_count == 0 &&
+        pd_target_url_path(volume->row.location, &place, &why) == PD_OK) {
+        bool taken = place_is_taken(run, place);
+
+        free(place);
+        if (taken)
+            return PD_OK;
+    }
+    status = pd_activity_run(run->env, &activity, &why);
+    if (status == PD_BUSY && running(run) > 0)
+        return PD_OK; /* perhaps we hold the drive ourselves */
+    if (status == PD_NO_MEMORY || status == PD_INTERRUPTED) {
+        *err = why;
+        return status == PD_INTERRUPTED ? PD_OK : status; /* the loop sees the flag by itself */
+    }
+    if (status != PD_OK) {
+        volume->turn = PD_CHECK_DONE;
+        return settle_rest(run, volume, &why, err);
+    }
+    status = launch(run, volume, locating.url, err);
+    free(locating.url);
+    return status;
+}
+
+static enum pd_status start_volumes(struct run *run, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < run->plan.volume_count && status == PD_OK; i++) {
+        struct pd_check_volume *volume = &run->plan.volumes[i];
+
+        if (volume->turn == PD_CHECK_WAITING && running(run) < PD_COPIES_MAX)
+            status = start_volume(run, volume, err);
+    }
+    return status;
+}
+
+/* Gives a verifier what it can take now; *stalled when it makes no progress. */
+static enum pd_status feed(struct run *run, struct pd_check_volume *volume, bool *stalled,
+                           struct pd_error *err)
+{
+    struct pd_error why = PD_ERROR_INIT;
+    enum pd_status status;
+
+    while (volume->next_job < volume->job_count && !run->stopping) {
+        struct pd_check_copy *copy = &run->plan.copies[volume->jobs[volume->next_job]];
+        bool added = false;
+
+        if (copy->settled) {
+            volume->next_job++;
+            continue;
+        }
+        status = PD_OK;
+        if (volume->expect == NULL)
+            status = load_expect(run, copy->archive_id, &volume->expect, &why);
+        if (status == PD_NO_MEMORY) {
+            *err = why;
+            return status;
+        }
+        if (status != PD_OK) { /* the catalog is to blame, not the copy */
+            volume->next_job++;
+            status = settle_unread(run, copy, &why, err);
+            if (status != PD_OK)
+                return status;
+            continue;
+        }
+        status = pd_verifier_try(volume->verifier, volume->expect, copy->tape_file, copy->id,
+                                 &added, err);
+        *stalled = status == PD_HUNG;
+        if (status != PD_OK || !added)
+            return *stalled ? PD_OK : status;
+        pd_expect_release(volume->expect);
+        volume->expect = NULL;
+        volume->next_job++;
+        volume->pending++;
+        run->moved = true;
+    }
+    return PD_OK;
+}
+
+static enum pd_status take_results(struct run *run, struct pd_check_volume *volume,
+                                   struct pd_error *err)
+{
+    struct pd_verify_result result;
+    bool ready = false;
+    enum pd_status status = PD_OK;
+
+    while (status == PD_OK) {
+        status = pd_verifier_poll(volume->verifier, &result, &ready, err);
+        if (status != PD_OK || !ready)
+            return status;
+        if (volume->pending > 0)
+            volume->pending--;
+        for (size_t i = 0; i < volume->job_count; i++) {
+            struct pd_check_copy *copy = &run->plan.copies[volume->jobs[i]];
+
+            if (copy->id == result.copy_id && !copy->settled) {
+                status = settle(run, copy, &result, err);
+                break;
+            }
+        }
+        pd_verify_result_release(&result);
+    }
+    return status;
+}
+
+/* Ends a volume's turn: all is answered, or the verifier hangs. */
+static enum pd_status end_volume(struct run *run, struct pd_check_volume *volume,
+                                 struct pd_error *err)
+{
+    struct pd_error why = PD_ERROR_INIT;
+    enum pd_status ended = pd_verifier_finish(volume->verifier, &why);
+    enum pd_status status = take_results(run, volume, err);
+
+    if (ended != PD_OK)
+        pd_log_error(run->env->log, PD_LOG_ERROR, &why);
+    pd_verifier_free(volume->verifier);
+    volume->verifier = NULL;
+    volume->turn = PD_CHECK_DONE;
+    run->moved = true;
+    if (status == PD_OK && ended != PD_OK)
+        status = settle_rest(run, volume, &why, err);
+    return status;
+}
+
+static enum pd_status serve_volume(struct run *run, struct pd_check_volume *volume,
+                                   struct pd_error *err)
+{
+    struct pd_error hung = PD_ERROR_INIT;
+    bool stalled = false;
+    enum pd_status status = feed(run, volume, &stalled, err);
+
+    if (status == PD_OK)
+        status = take_results(run, volume, err);
+    if (status != PD_OK)
+        return status;
+    stalled = stalled || pd_verifier_watch(volume->verifier, &hung) == PD_HUNG;
+    if (stalled || (volume->pending == 0 &&
+                    (run->stopping || volume->next_job == volume->job_count)))
+        return end_volume(run, volume, err);
+    return PD_OK;
+}
+
+static bool all_done(const struct run *run)
+{
+    for (size_t i = 0; i < run->plan.volume_count; i++)
+        if (run->plan.volumes[i].turn == PD_CHECK_RUNNING ||
+            (run->plan.volumes[i].turn == PD_CHECK_WAITING && !run->stopping))
+            return false;
+    return true;
+}
+
+static enum pd_status verify_volumes(struct run *run, struct pd_error *err)
+{
+    bool look = true; /* a place became free */
+    enum pd_status status = PD_OK;
+
+    while (status == PD_OK && !all_done(run)) {
+        size_t before;
+
+        run->moved = false;
+        run->stopping = run->stopping || pd_stop_requested(run->env->stop);
+        if (look && !run->stopping)
+            status = start_volumes(run, err);
+        before = running(run);
+        for (size_t i = 0; i < run->plan.volume_count && status == PD_OK; i++)
+            if (run->plan.volumes[i].turn == PD_CHECK_RUNNING)
+                status = serve_volume(run, &run->plan.volumes[i], err);
+        look = running(run) < before || running(run) == 0;
+        if (status == PD_OK && !run->moved)
+            pd_clock_sleep(run->env->clock, POLL_NS);
+    }
+    return status;
+}
+
+/* ---- the run ---- */
+
+
+static void show_plan(struct run *run)
+{
+    struct pd_progress *progress = run->env->progress;
+    uint64_t used[PD_COPIES_MAX] = {0}, most = 0, copies = 0;
+
+    for (size_t i = 0; i < run->plan.volume_count; i++) {
+        const struct pd_check_volume *volume = &run->plan.volumes[i];
+
+        if (volume->job_count == 0 || volume->row.copy == 0 || volume->row.copy > PD_COPIES_MAX)
+            continue;
+        if (volume->row.copy > copies)
+            copies = volume->row.copy;
+        used[volume->row.copy - 1] += volume->row.used;
+        if (used[volume->row.copy - 1] > most)
+            most = used[volume->row.copy - 1];
+    }
+    atomic_store(&progress->phase, PD_PHASE_VERIFY);
+    atomic_store(&progress->copies, copies);
+    atomic_store(&progress->verify_total, run->options->dump_id != 0 ? run->plan.bytes : most);
+}
+
+enum pd_status pd_check_run(const struct pd_env *env, struct pd_catalog *catalog,
+                            const struct pd_check_options *options,
+                            struct pd_check_summary *summary, struct pd_error *err)
+{
+    struct run run = {.env = env, .catalog = catalog, .options = options, .summary = summary};
+    enum pd_status status;
+
+    memset(summary, 0, sizeof(*summary));
+    summary->status = PD_INTERNAL; /* until it is known */
+    status = pd_check_plan_make(catalog, options, &run.plan, err);
+    if (status != PD_OK)
+        goto out;
+    show_plan(&run);
+    status = settle_unwritten(&run, err);
+    if (status == PD_OK)
+        status = verify_volumes(&run, err);
+    if (status == PD_OK)
+        status = pd_check_sum(&run.plan, summary, err);
+    if (status == PD_OK && options->volume_count == 0 &&
+        run.plan.archive_count > summary->archives) {
+        summary->archives = run.plan.archive_count; /* archives that have no copy at all */
+        if (summary->status != PD_INTERRUPTED)
+            summary->status = PD_FAILED;
+    }
+    if (status == PD_OK && run.stopping)
+        summary->status = PD_INTERRUPTED;
+out:
+    if (status != PD_OK)
+        summary->status = status;
+    for (size_t i = 0; i < CACHED; i++)
+        pd_expect_release(run.cache[i].expect);
+    pd_check_plan_release(&run.plan);
+    return status;
+}

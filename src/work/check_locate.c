@@ -1,0 +1,96 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "pairdump/check.h"
+#include "pairdump/registry.h"
+
+struct search {
+    const char *label;
+    bool found;
+};
+
+static enum pd_status compare(void *arg, const char *label, struct pd_error *err)
+{
+    struct search *search = arg;
+
+    (void)err;
+    search->found = search->found || strcmp(label, search->label) == 0;
+    return PD_OK;
+}
+
+/* PD_OK: the volume is there, and its UUID is right. */
+static enum pd_status look(const struct pd_env *env, const struct pd_volume_row *volume,
+                           const char *url, struct pd_error *err)
+{
+    struct search search = {.label = volume->label};
+    struct pd_target *target = NULL;
+    struct pd_error ignored = PD_ERROR_INIT;
+    const struct pd_label *label;
+    enum pd_status status = pd_target_open(env, url, &target, err);
+
+    if (status == PD_OK)
+        status = pd_target_volumes(target, compare, &search, err);
+    if (status == PD_OK && !search.found)
+        status = pd_error_set(err, PD_NOT_FOUND, 0, "no such volume there");
+    if (status == PD_OK)
+        status = pd_target_mount(target, volume->label, err);
+    if (status == PD_OK) {
+        label = pd_target_label(target);
+        if (label == NULL || strcmp(label->uuid, volume->uuid) != 0)
+            status = pd_error_set(err, PD_WRONG_VOLUME, 0,
+                                  "another volume of that label, with another UUID");
+    }
+    (void)!pd_target_close(target, &ignored); /* only looked at */
+    return status;
+}
+
+/* Adds "URL (why)" to the list of places tried. */
+static void tell_place(struct pd_buf *tried, const char *url, const struct pd_error *why)
+{
+    (void)!pd_buf_printf(tried, "%s%s (%s)", tried->len > 0 ? ", " : "", url, why->message);
+}
+
+static bool ends_search(enum pd_status status)
+{
+    return status == PD_INTERRUPTED || status == PD_NO_MEMORY;
+}
+
+enum pd_status pd_locate_volume(const struct pd_env *env, const struct pd_volume_row *volume,
+                                const char *const *at, size_t at_count, char **url,
+                                struct pd_error *err)
+{
+    struct pd_buf tried = PD_BUF_INIT;
+    struct pd_error why = PD_ERROR_INIT;
+    bool busy = false;
+    enum pd_status status = PD_NOT_FOUND;
+
+    *url = NULL;
+    for (size_t i = 0; i <= at_count && status != PD_OK; i++) {
+        const char *place = i < at_count ? at[i] : volume->location;
+
+        if (place[0] == '\0')
+            continue;
+        pd_error_clear(&why);
+        status = pd_env_check(env, &why);
+        if (status == PD_OK)
+            status = look(env, volume, place, &why);
+        if (ends_search(status)) {
+            *err = why;
+            goto out;
+        }
+        if (status == PD_OK) {
+            *url = strdup(place);
+            status = *url == NULL ? pd_error_memory(err, "a target") : PD_OK;
+            goto out;
+        }
+        busy = busy || status == PD_BUSY;
+        tell_place(&tried, place, &why);
+    }
+    status = pd_error_set(err, busy ? PD_BUSY : PD_NOT_FOUND, 0,
+                          "volume %s is not found; looked at: %s", volume->label,
+                          tried.len > 0 ? tried.data : "nowhere, no place is known");
+    pd_error_context(err, volume->label, NULL, NULL);
+out:
+    pd_buf_free(&tried);
+    return status;
+}
