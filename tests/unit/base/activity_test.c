@@ -320,6 +320,27 @@ static void test_no_subject_no_handlers(void **state)
     close_world(&world);
 }
 
+static enum pd_status fail_silently(void *arg, struct pd_error *err)
+{
+    (void)arg;
+    (void)err;
+    return PD_HUNG;
+}
+
+static void test_error_carries_the_status_that_was_returned(void **state)
+{
+    struct world world;
+    struct pd_error err = PD_ERROR_INIT;
+
+    (void)state;
+    open_world(&world);
+    const struct pd_activity activity = {
+        .name = "open", .run = fail_silently, .retry = PD_RETRY_ONCE};
+    assert_int_equal(pd_activity_run(&world.env, &activity, &err), PD_HUNG);
+    assert_int_equal(err.status, PD_HUNG);
+    close_world(&world);
+}
+
 static void test_env_check(void **state)
 {
     struct world world;
@@ -363,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_interrupted_is_not_tried_again),
         cmocka_unit_test(test_interrupted_while_waiting),
         cmocka_unit_test(test_no_subject_no_handlers),
+        cmocka_unit_test(test_error_carries_the_status_that_was_returned),
         cmocka_unit_test(test_env_check),
         cmocka_unit_test(test_progress),
     };
