@@ -328,6 +328,7 @@ struct loop {
     uint64_t cursor;
     unsigned turn;
     bool mounted;
+    unsigned in_vain; /* empty pairs in a row that were too small for the batch */
 };
 
 static enum pd_status settle(struct loop *loop, struct pd_error *err)
@@ -359,9 +360,10 @@ static enum pd_status change_pair(struct loop *loop, struct writing *w, struct p
         status = close_pair(d, true, err);
     }
     loop->mounted = false;
-    if (status == PD_OK && fresh && empty) {
+    loop->in_vain = fresh && empty ? loop->in_vain + 1 : 0;
+    if (status == PD_OK && loop->in_vain > 1) {
         status = pd_error_set(err, PD_NO_SPACE, 0,
-                              "archive %s does not fit an empty volume: %s; free space, or lower"
+                              "archive %s fits no empty volume: %s; free space, or lower"
                               " batch-size",
                               w->name, why.message);
     }
@@ -382,6 +384,7 @@ static enum pd_status after_write(struct loop *loop, struct writing *w, enum pd_
             take_results(w, &d->archives[place]);
             loop->before = w;
             loop->before_place = place;
+            loop->in_vain = 0;
             status = pd_dump_flush_problems(d, true, err);
         }
         return status;
