@@ -3,9 +3,10 @@
  *
  * One table names every key with its section, type, range and default; an unknown section or key,
  * a bad value, or a duplicate is PD_CONFIG naming file and line. Sections: [pairdump], [catalog],
- * [pool NAME] (repeated), [retry NAME] (an activity kind, or "default", from which the others take
- * what they leave out). Everything has a default, so that no file is needed. Comments stand on lines
- * of their own; what looks like one behind a value is refused, and so is a line over 197 bytes. The struct and all strings in it belong to the caller and are
+ * [pool NAME] (repeated), [retry NAME] (an activity kind, or "default", from which the others
+ * take what they leave out). Everything has a default, so that no file is needed. Comments stand
+ * on lines of their own; what looks like one behind a value is refused, and so is a line over 197
+ * bytes. The struct and all strings in it belong to the caller and are
  * released by pd_config_free.
  */
 #ifndef PAIRDUMP_CONFIG_H

@@ -3,10 +3,10 @@
  *
  * Reads [client] and [pairdump] (the latter wins): user, password, host, port, socket, database,
  * ssl-ca, ssl-cert, ssl-key, connect-timeout. Quotes and backslash escapes as there; what MySQL or
- * the parser would cut (an unquoted '#', white space before ';') is refused. A file that is missing, empty, not regular, not owned
- * by the user or root, or readable by group or others is PD_CREDENTIALS, with the chmod to run in
- * the message. Values never appear in messages. Source: MySQL 8.0 manual, 4.2.2.2 "Using Option
- * Files".
+ * the parser would cut (an unquoted '#', white space before ';') is refused. A file that is
+ * missing, empty, not regular, not owned by the user or root, or readable by group or others is
+ * PD_CREDENTIALS, with the chmod to run in the message. Values never appear in messages. Source:
+ * MySQL 8.0 manual, 4.2.2.2 "Using Option Files".
  */
 #ifndef PAIRDUMP_CRED_H
 #define PAIRDUMP_CRED_H
