@@ -36,10 +36,10 @@ static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_er
     const struct pd_volume_row *r = arg;
 
     return pd_cat_run(catalog, err,
-                      "UPDATE volume SET pool = ?, copy = ?, pair = ?, state = ?, location = ?,"
+                      "UPDATE volume SET uuid = ?, pool = ?, copy = ?, pair = ?, state = ?, location = ?,"
                       " block_size = ?, used = ?, tape_files = ?, last_written = ?,"
                       " last_verified = ? WHERE id = ?",
-                      "siissiiiiii", r->pool, (int64_t)r->copy, (int64_t)r->pair,
+                      "ssiissiiiiii", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
                       pd_volume_state_name(r->state), r->location, (int64_t)r->block_size,
                       (int64_t)r->used, (int64_t)r->tape_files, r->last_written, r->last_verified,
                       r->id);

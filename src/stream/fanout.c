@@ -262,34 +262,50 @@ static void collect(struct run *run, size_t i)
     copy->status = pd_thread_join(&run->watched[i].thread, 0, &copy->error);
 }
 
-static enum pd_status verdict(const struct run *run, enum pd_status produced,
-                              struct pd_error *err)
+/* The copies' say: how many are good, and the worst trouble of their own. */
+static size_t weigh(const struct run *run, enum pd_status *worst, const struct pd_error **first)
 {
-    enum pd_status worst = PD_OK;
-    const struct pd_error *first = NULL;
-    bool any_good = false;
+    size_t good = 0;
 
+    *worst = PD_OK;
+    *first = NULL;
     for (size_t i = 0; i < run->copy_count; i++) {
         const struct pd_fanout_copy *copy = &run->copies[i];
         if (!run->watched[i].writer) {
             continue;
         }
-        if (copy->status == PD_VOLUME_FULL) {
-            *err = copy->error;
-            return PD_VOLUME_FULL;
-        }
-        any_good = any_good || copy->status == PD_OK;
-        if (copy->status != PD_OK && copy->status != PD_INTERRUPTED &&
-            (!first || pd_status_worst(worst, copy->status) != worst)) {
-            worst = copy->status;
-            first = &copy->error;
+        good += copy->status == PD_OK;
+        if (copy->status == PD_VOLUME_FULL && *worst != PD_VOLUME_FULL) {
+            *worst = PD_VOLUME_FULL;
+            *first = &copy->error;
+        } else if (copy->status != PD_OK && copy->status != PD_INTERRUPTED &&
+                   *worst != PD_VOLUME_FULL &&
+                   (!*first || pd_status_worst(*worst, copy->status) != *worst)) {
+            *worst = copy->status;
+            *first = &copy->error;
         }
     }
-    if (produced != PD_OK && !(produced == PD_INTERRUPTED && first && !any_good &&
-                               !pd_stop_requested(run->job->env->stop))) {
+    return good;
+}
+
+static enum pd_status verdict(const struct run *run, enum pd_status produced,
+                              struct pd_error *err)
+{
+    enum pd_status worst;
+    const struct pd_error *first;
+    size_t good = weigh(run, &worst, &first);
+    /* the producer is stopped when no writer is left: then their trouble is the cause */
+    bool stopped = produced == PD_INTERRUPTED && first && good == 0 &&
+                   !pd_stop_requested(run->job->env->stop);
+
+    if (worst == PD_VOLUME_FULL) {
+        *err = *first;
+        return PD_VOLUME_FULL;
+    }
+    if (produced != PD_OK && !stopped) {
         return produced;
     }
-    if (any_good && produced == PD_OK) {
+    if (good > 0 && produced == PD_OK) {
         return PD_OK;
     }
     if (!first) {

@@ -236,11 +236,51 @@ static bool is_excluded(const struct pd_source_path *source, const char *path, c
     return false;
 }
 
-/* Reads the names of a folder into a sorted list. An error names the folder as problem. */
+/* All names in an open folder but "." and ".."; *failed is readdir's errno. */
+static enum pd_status read_names(DIR *dir, struct pd_path_folder *folder, int *failed,
+                                 struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    *failed = 0;
+    while (status == PD_OK) {
+        errno = 0;
+        struct dirent *entry = readdir(dir);
+        if (!entry) {
+            *failed = errno;
+            break;
+        }
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            status = add_word(&folder->names, &folder->count, strdup(entry->d_name), err);
+        }
+    }
+    if (folder->count > 0) {
+        qsort(folder->names, folder->count, sizeof *folder->names, compare_names);
+    }
+    return status;
+}
+
+static enum pd_status push(struct pd_source_path *source, const struct pd_path_folder *folder,
+                           struct pd_error *err)
+{
+    if (source->depth == source->stack_cap) {
+        size_t cap = source->stack_cap ? source->stack_cap * 2 : 16;
+        struct pd_path_folder *grown = realloc(source->stack, cap * sizeof *grown);
+        if (!grown) {
+            return pd_error_memory(err, "folders");
+        }
+        source->stack = grown;
+        source->stack_cap = cap;
+    }
+    source->stack[source->depth++] = *folder;
+    return PD_OK;
+}
+
+/* Puts the names of the folder at source->path on the stack. One that cannot be listed is told. */
 static enum pd_status push_folder(struct pd_source_path *source, struct pd_error *err)
 {
     struct pd_path_folder folder = {.path_len = source->path.len};
-    enum pd_status status = PD_OK;
+    int failed = 0;
     int fd = open(source->path.data,
                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -252,44 +292,18 @@ static enum pd_status push_folder(struct pd_source_path *source, struct pd_error
         }
         return tell(source, source->path.data, saved, "cannot list the folder", err);
     }
-    for (;;) {
-        errno = 0;
-        struct dirent *entry = readdir(dir);
-        if (!entry) {
-            break;
-        }
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
-            continue;
-        }
-        status = add_word(&folder.names, &folder.count, strdup(entry->d_name), err);
-        if (status != PD_OK) {
-            break;
-        }
-    }
-    int failed = status == PD_OK ? errno : 0;
+    enum pd_status status = read_names(dir, &folder, &failed, err);
     closedir(dir);
-    if (failed) {
+    if (status == PD_OK && failed) {
         status = tell(source, source->path.data, failed, "cannot list the whole folder", err);
     }
-    if (status == PD_OK && source->depth == source->stack_cap) {
-        size_t cap = source->stack_cap ? source->stack_cap * 2 : 16;
-        struct pd_path_folder *grown = realloc(source->stack, cap * sizeof *grown);
-        if (grown) {
-            source->stack = grown;
-            source->stack_cap = cap;
-        } else {
-            status = pd_error_memory(err, "folders");
-        }
+    if (status == PD_OK) {
+        status = push(source, &folder, err);
     }
     if (status != PD_OK) {
         free_folder(&folder);
-        return status;
     }
-    if (folder.count > 0) {
-        qsort(folder.names, folder.count, sizeof *folder.names, compare_names);
-    }
-    source->stack[source->depth++] = folder;
-    return PD_OK;
+    return status;
 }
 
 static void fill_item(const struct pd_source_path *source, const struct stat *st, char kind,

@@ -439,21 +439,57 @@ static enum pd_status step(struct loop *loop, struct pd_batch *batch, struct pd_
     return status;
 }
 
-enum pd_status pd_dump_write_all(struct pd_dumping *d, struct pd_error *err)
+static enum pd_status open_loop(struct pd_dumping *d, struct loop **out, struct pd_error *err)
 {
     struct loop *loop = calloc(1, sizeof *loop);
-    const struct pd_pool_config *config = pd_pool_config(d->pool);
-    struct pd_batch_limits limits = {config->batch_size, config->batch_files, config->capacity};
-    struct pd_error late = PD_ERROR_INIT;
-    enum pd_status status = loop ? PD_OK : pd_error_memory(err, "archives");
 
-    for (int i = 0; i < 2 && status == PD_OK; i++) {
-        loop->d = d;
+    *out = loop;
+    if (!loop) {
+        return pd_error_memory(err, "archives");
+    }
+    loop->d = d;
+    for (int i = 0; i < 2; i++) {
         pd_batch_init(&loop->batches[i]);
         loop->writing[i].d = d;
         loop->writing[i].rows = calloc(PD_COPIES_MAX, sizeof *loop->writing[i].rows);
-        status = loop->writing[i].rows ? PD_OK : pd_error_memory(err, "archives");
+        if (!loop->writing[i].rows) {
+            return pd_error_memory(err, "archives");
+        }
     }
+    return PD_OK;
+}
+
+/* What is whole on the media is recorded, indexed and verified whatever ended the loop. */
+static enum pd_status close_loop(struct loop *loop, enum pd_status status, struct pd_error *err)
+{
+    struct pd_error late = PD_ERROR_INIT;
+    enum pd_status settled = settle(loop, &late);
+
+    if (settled == PD_OK && loop->mounted) {
+        settled = close_pair(loop->d, false, &late);
+    }
+    if (status == PD_OK && settled != PD_OK) {
+        *err = late;
+        status = settled;
+    } else if (settled != PD_OK) {
+        pd_log_error(loop->d->env->log, PD_LOG_ERROR, &late);
+    }
+    for (int i = 0; i < 2; i++) {
+        pd_batch_release(&loop->batches[i]);
+        pd_toc_release(&loop->writing[i].toc);
+        free(loop->writing[i].rows);
+    }
+    free(loop);
+    return status;
+}
+
+enum pd_status pd_dump_write_all(struct pd_dumping *d, struct pd_error *err)
+{
+    struct loop *loop = NULL;
+    const struct pd_pool_config *config = pd_pool_config(d->pool);
+    struct pd_batch_limits limits = {config->batch_size, config->batch_files, config->capacity};
+    enum pd_status status = open_loop(d, &loop, err);
+
     while (status == PD_OK && (status = pd_env_check(d->env, err)) == PD_OK) {
         struct pd_batch *batch = &loop->batches[loop->turn];
         batch->seq = loop->batches[!loop->turn].seq;
@@ -464,24 +500,5 @@ enum pd_status pd_dump_write_all(struct pd_dumping *d, struct pd_error *err)
         status = step(loop, batch, err);
         loop->turn = !loop->turn;
     }
-    /* what is whole on the media is recorded, indexed and verified whatever ended the loop */
-    if (loop) {
-        enum pd_status settled = settle(loop, &late);
-        if (settled == PD_OK && loop->mounted) {
-            settled = close_pair(d, false, &late);
-        }
-        if (status == PD_OK && settled != PD_OK) {
-            *err = late;
-            status = settled;
-        } else if (settled != PD_OK) {
-            pd_log_error(d->env->log, PD_LOG_ERROR, &late);
-        }
-        for (int i = 0; i < 2; i++) {
-            pd_batch_release(&loop->batches[i]);
-            pd_toc_release(&loop->writing[i].toc);
-            free(loop->writing[i].rows);
-        }
-    }
-    free(loop);
-    return status;
+    return loop ? close_loop(loop, status, err) : status;
 }
