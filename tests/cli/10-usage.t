@@ -40,7 +40,7 @@ exits 2 "unknown fault" $PD dump --to "fault:write@1=EWHAT:disk:$T/a" --to "disk
 exits 2 "no such pool" $PD dump --pool science "$T/src"
 exits 2 "bad dump name" $PD dump --name ../x --to "disk:$T/a" --to "disk:$T/b" "$T/src"
 ok "nothing was written" bash -c '[ -z "$(ls -A "$1" "$2" | grep -v : )" ]' _ "$T/a" "$T/b"
-exits 6 "catalog that is not there" $PD dumps
+exits 6 "catalog that is not there" $PD --catalog "sqlite:$T/none.db" dumps
 exits 2 "missing configuration" $PD -c "$T/none.conf" dumps
 printf '[pairdump]\nbufer = 1G\n' >"$T/bad.conf"
 exits 2 "unknown key" $PD -c "$T/bad.conf" dumps
