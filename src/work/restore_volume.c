@@ -94,6 +94,8 @@ static enum pd_status take_copy(void *arg, const struct pd_copy_row *row, struct
         return pd_error_memory(err, "the copies");
     copies->rows = bigger;
     copies->rows[copies->count++] = *row;
+    if (row->state == PD_COPY_BAD && !copies->volumes->has_from)
+        pd_restore_avoided(copies->volumes->run, row->label, row->archive, 0, row->reason);
     return PD_OK;
 }
 

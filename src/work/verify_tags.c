@@ -44,7 +44,8 @@ static void note_tag(struct pd_verify_walk *walk, const char *name, const char *
 struct compare {
     struct pd_verify_walk *walk;
     const char *name;          /* of the tag file */
-    const struct pd_buf *text; /* as it must be */
+    const struct pd_buf *text; /* as it must be; NULL: not known */
+    struct pd_buf *keep;       /* gets the text; may be NULL */
     bool lists;                /* it is a manifest: lines that differ name files */
     bool differs;
     size_t told; /* lines that end at or before this are done */
@@ -95,35 +96,60 @@ static void compare_block(struct compare *compare, const char *bytes, size_t len
             note_line(compare, at + i);
 }
 
-/* Reads the entry at hand, gives its SHA-256, and compares it with the text (NULL: with none). */
-static enum pd_status read_tag(struct pd_verify_walk *walk, const char *name,
-                               const struct pd_buf *text, bool lists, uint8_t *sha256,
-                               struct pd_error *err)
+static enum pd_status take_block(struct compare *compare, const void *bytes, size_t len,
+                                 uint64_t offset, struct pd_error *err)
 {
-    struct compare compare = {.walk = walk, .name = name, .text = text, .lists = lists};
-    uint64_t size = (uint64_t)archive_entry_size(walk->entry);
+    enum pd_status status = pd_digest_update(compare->walk->digest, bytes, len, err);
+
+    if (status == PD_OK && compare->keep != NULL &&
+        pd_buf_append(compare->keep, bytes, len) != PD_OK)
+        status = pd_error_memory(err, "a tag file");
+    if (status == PD_OK && compare->text != NULL)
+        compare_block(compare, bytes, len, offset);
+    return status;
+}
+
+/* Reads the entry at hand, and gives its SHA-256. */
+static enum pd_status read_blocks(struct compare *compare, uint64_t size, uint8_t *sha256,
+                                  struct pd_error *err)
+{
+    struct pd_verify_walk *walk = compare->walk;
     uint64_t offset = 0, at = 0;
+    const uint8_t *end = NULL;
     const void *bytes = NULL;
     size_t len = 0;
     enum pd_status status;
 
-    compare.differs = text != NULL && size != text->len;
-    compare.lists = lists && !compare.differs; /* lines of another length do not line up */
     while ((status = pd_tar_block(walk->reader, &bytes, &len, &offset, err)) == PD_OK && len > 0) {
         if (offset != at || len > size - at)
             return pd_error_set(err, PD_BAD_FORMAT, 0, "%s has holes or is longer than its size",
-                                name);
+                                compare->name);
         at += len;
-        status = pd_digest_update(walk->digest, bytes, len, err);
+        end = (const uint8_t *)bytes + len;
+        status = take_block(compare, bytes, len, offset, err);
         if (status != PD_OK)
             return status;
-        if (text != NULL)
-            compare_block(&compare, bytes, len, offset);
     }
     if (status == PD_OK && at != size)
-        status = pd_error_set(err, PD_BAD_FORMAT, 0, "%s is shorter than its size", name);
-    if (status == PD_OK)
-        status = pd_digest_final(walk->digest, sha256, err);
+        status = pd_error_set(err, PD_BAD_FORMAT, 0, "%s is shorter than its size", compare->name);
+    if (status == PD_OK && end != NULL && !pd_verify_records_padded(walk->records, end))
+        status = pd_error_set(err, PD_BAD_FORMAT, 0, "the padding of %s is not zeros",
+                              compare->name);
+    return status == PD_OK ? pd_digest_final(walk->digest, sha256, err) : status;
+}
+
+/* Reads the entry at hand, gives its SHA-256, and compares it with the text, if there is one. */
+static enum pd_status read_tag(struct pd_verify_walk *walk, const char *name,
+                               const struct pd_buf *text, bool lists, struct pd_buf *keep,
+                               uint8_t *sha256, struct pd_error *err)
+{
+    struct compare compare = {.walk = walk, .name = name, .text = text, .keep = keep};
+    uint64_t size = (uint64_t)archive_entry_size(walk->entry);
+    enum pd_status status;
+
+    compare.differs = text != NULL && size != text->len;
+    compare.lists = lists && !compare.differs; /* lines of another length do not line up */
+    status = read_blocks(&compare, size, sha256, err);
     if (status == PD_OK && compare.differs)
         note_tag(walk, name,
                  walk->job->expect != NULL ? "does not agree with what was recorded"
@@ -150,7 +176,7 @@ static enum pd_status check_tag(struct pd_verify_walk *walk, const char *name,
     enum pd_status status = need_tag(walk, name, err);
 
     if (status == PD_OK)
-        status = read_tag(walk, name, text, lists, sha256, err);
+        status = read_tag(walk, name, text, lists, NULL, sha256, err);
     if (status == PD_OK)
         status = list_tag(walk, name, sha256, err);
     return status;
@@ -291,21 +317,18 @@ static void check_bag_info_text(struct pd_verify_walk *walk, const char *text, s
 static enum pd_status check_bag_info(struct pd_verify_walk *walk, struct pd_error *err)
 {
     uint8_t sha256[PD_SHA256_LEN];
-    char *text = NULL;
-    size_t len = 0;
+    struct pd_buf text = PD_BUF_INIT;
     enum pd_status status = need_tag(walk, "bag-info.txt", err);
 
+    if (status == PD_OK && (uint64_t)archive_entry_size(walk->entry) > BAG_INFO_MAX)
+        status = pd_error_set(err, PD_BAD_FORMAT, 0, "bag-info.txt is larger than any can be");
     if (status == PD_OK)
-        status = pd_tar_slurp(walk->reader, walk->entry, BAG_INFO_MAX, &text, &len, err);
-    if (status == PD_OK)
-        status = pd_digest_update(walk->digest, text, len, err);
-    if (status == PD_OK)
-        status = pd_digest_final(walk->digest, sha256, err);
+        status = read_tag(walk, "bag-info.txt", NULL, false, &text, sha256, err);
     if (status == PD_OK)
         status = list_tag(walk, "bag-info.txt", sha256, err);
     if (status == PD_OK)
-        check_bag_info_text(walk, text, len);
-    free(text);
+        check_bag_info_text(walk, text.len > 0 ? text.data : "", text.len);
+    pd_buf_free(&text);
     return status;
 }
 
@@ -348,6 +371,7 @@ enum pd_status pd_verify_tags(struct pd_verify_walk *walk, struct pd_error *err)
     if (status == PD_OK)
         status = need_tag(walk, "tagmanifest-sha256.txt", err);
     if (status == PD_OK)
-        status = read_tag(walk, "tagmanifest-sha256.txt", &walk->tags, true, sha256, err);
+        status = read_tag(walk, "tagmanifest-sha256.txt", &walk->tags, true, NULL, sha256,
+                          err);
     return status;
 }
