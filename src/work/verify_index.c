@@ -39,7 +39,7 @@ static enum pd_status give(void *arg, const void **bytes, size_t *len, struct pd
         status = pd_target_read(reading->target, reading->buffer, reading->size, &got, err);
     if (status == PD_END_OF_FILE)
         return PD_OK;
-    if (status == PD_OK && got != reading->size)
+    if (status == PD_OK && got != reading->size && reading->env != NULL)
         status = pd_error_set(err, PD_BAD_RECORD, 0,
                               "record %" PRIu64 " has %zu bytes instead of %zu", reading->next,
                               got, reading->size);
