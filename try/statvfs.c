@@ -1,17 +1,34 @@
-/* Which free figure is the user's? f_bfree counts blocks that only root may take; f_bavail does not. */
-#include <inttypes.h>
+/*
+ * Which count of free blocks does a user really get? f_bfree counts blocks that only root may take,
+ * f_bavail does not. A check on f_bfree would promise space that a dump by a user cannot have.
+ * Result: src/media/space.c takes f_bavail times f_frsize.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <errno.h>
 #include <sys/statvfs.h>
 
-int main(void)
+static void show(const char *path)
 {
     struct statvfs v;
 
-    if (statvfs("/", &v) != 0) {
-        perror("statvfs");
-        return 1;
+    if (statvfs(path, &v) != 0) {
+        printf("%-10s %s\n", path, strerror(errno));
+        return;
     }
-    printf("/: f_bfree %" PRIu64 " MiB, f_bavail %" PRIu64 " MiB\n",
-           (uint64_t)v.f_bfree * v.f_frsize >> 20, (uint64_t)v.f_bavail * v.f_frsize >> 20);
-    printf("%s\n", v.f_bavail <= v.f_bfree ? "f_bavail is the safe one" : "f_bavail is larger?!");
-    return v.f_bavail <= v.f_bfree ? 0 : 1;
+    double mib = (double)v.f_frsize / 1048576.0;
+    printf("%-10s fragment %lu, f_bsize %lu: free %.0f MiB, available to users %.0f MiB, only for "
+           "root %.0f MiB\n",
+           path, v.f_frsize, v.f_bsize, (double)v.f_bfree * mib, (double)v.f_bavail * mib,
+           (double)(v.f_bfree - v.f_bavail) * mib);
+}
+
+int main(void)
+{
+    static const char *const places[] = {"/", "/tmp", "/var/tmp", "/dev/shm", "."};
+
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        show(places[i]);
+    }
+    return 0;
 }
