@@ -79,6 +79,9 @@ static enum pd_status write_records(struct writer *w, struct pd_thread *self,
     for (;;) {
         const uint8_t *record = NULL;
         status = pd_ring_record(w->ring, w->reader, &record, err);
+        if (status == PD_OK && record) {
+            status = pd_env_check(w->env, err);
+        }
         if (status != PD_OK || !record) {
             return status;
         }
@@ -307,6 +310,9 @@ static enum pd_status verdict(const struct run *run, enum pd_status produced,
     }
     if (good > 0 && produced == PD_OK) {
         return PD_OK;
+    }
+    if (!first && pd_stop_requested(run->job->env->stop)) {
+        return pd_env_check(run->job->env, err);
     }
     if (!first) {
         return pd_error_set(err, PD_INTERNAL, 0, "no writer wrote, and none says why");
