@@ -50,6 +50,6 @@ kill -INT $pid
 wait $pid
 same $? 130 "an interrupted dump"
 exits 0 "catalog after it" $PD catalog check
-ok "no half archive is left" test -z "$(find "$T/i-a" "$T/i-b" -name '*cut*')"
+ok "no half archive is left" test -z "$(find "$T/i-a" "$T/i-b" -name '*.partial')"
 exits 1 "nothing of it is safe" $PD safe "$T/none" "$T/src/../nothing"
 tap_done
