@@ -132,10 +132,15 @@ void verify_set_dump(struct verify_set *set, const char *name, uint64_t files)
     free(summary);
 }
 
-void verify_set_end(struct verify_set *set)
+void verify_set_leave(struct verify_set *set)
 {
     pd_catalog_close(set->catalog);
     OK(pd_sample_remove(set->root, err));
+}
+
+void verify_set_end(struct verify_set *set)
+{
+    verify_set_leave(set);
     restore_lib_env_end(&set->e);
 }
 

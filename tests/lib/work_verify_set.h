@@ -26,6 +26,9 @@ void verify_set_start(struct verify_set *set, const char *scheme, const char *op
 /* Dumps the tree without verification, files files to an archive. */
 void verify_set_dump(struct verify_set *set, const char *name, uint64_t files);
 void verify_set_end(struct verify_set *set);
+/* The same, but leaves the env alone, for a thread that hung and may still look at it: the set must
+ * not be freed then. */
+void verify_set_leave(struct verify_set *set);
 
 /* The table of contents of archive seq of the last dump; released by the caller. */
 int64_t verify_set_toc(struct verify_set *set, uint64_t seq, struct pd_toc *toc);
