@@ -84,7 +84,7 @@ static void make_tables(const struct pd_option *options, bool stop_at_word,
         shorts[s++] = '+';
     }
     shorts[s++] = ':';
-    for (; options[n].name && n < OPTIONS_MAX; n++) {
+    for (; n < OPTIONS_MAX && options[n].name; n++) {
         longs[n].name = options[n].name;
         longs[n].has_arg = options[n].arg ? required_argument : no_argument;
         longs[n].flag = NULL;
