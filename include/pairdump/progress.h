@@ -31,6 +31,8 @@ struct pd_progress {
     atomic_uint_fast64_t verified[PD_COPIES_MAX]; /* bytes read back from each copy */
     atomic_uint_fast64_t verify_total;            /* bytes to read back per copy, as known */
     atomic_uint_fast64_t problems;                /* source files not whole */
+    atomic_uint_fast64_t hung; /* threads given up: while one may come back, nothing that it uses
+                                  (env, libraries) may be torn down; the program ends by _exit */
 };
 
 void pd_progress_init(struct pd_progress *progress);

@@ -157,6 +157,10 @@ int main(int argc, char **argv)
         status = start(&face, argc, argv, &err);
     }
     int code = finish(&face, status, &err);
+    if (atomic_load(&progress.hung) > 0) {
+        fflush(NULL);
+        _exit(code);
+    }
     pd_config_free(face.config);
     pd_rng_free(face.env.rng);
     pd_log_free(face.env.log);

@@ -257,6 +257,7 @@ static void collect(struct run *run, size_t i)
         copy->status = pd_error_set(&copy->error, PD_HUNG, 0,
                                     "the writer makes no progress; the copy is given up");
         copy->target = NULL;
+        atomic_fetch_add(&run->job->env->progress->hung, 1);
         return;
     }
     /* release_writer runs in the join: read the results before */

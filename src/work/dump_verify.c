@@ -141,7 +141,8 @@ static enum pd_status take_result(struct pd_dumping *d, size_t copy,
         }
         pd_dump_warn(d, &result->error);
     }
-    return pd_activity_run(d->env, &activity, err);
+    /* a volume that could not be opened says nothing of the copy: only the run remembers */
+    return result->unread ? PD_OK : pd_activity_run(d->env, &activity, err);
 }
 
 enum pd_status pd_dump_poll(struct pd_dumping *d, struct pd_error *err)

@@ -534,6 +534,7 @@ enum pd_status pd_verifier_finish(struct pd_verifier *verifier, struct pd_error 
     if (status == PD_OK)
         return PD_OK;
     verifier->hung = verifier->hung || status == PD_HUNG;
+    atomic_fetch_add(&core->env->progress->hung, status == PD_HUNG);
     atomic_store(&core->cancelled, true); /* should it ever come back */
     pd_error_context(&why, core->label != NULL ? core->label : core->url, NULL, NULL);
     rest = answer_rest(core, &why, err);
