@@ -3,12 +3,12 @@
  *
  * One producer fills the memory byte by byte; n readers each have a cursor and get whole records. A
  * record is used again when the last attached reader has passed it, so the memory of records from
- * its cursor on stays valid for a reader (the digest thread looks at them while they fill). A reader that fails detaches alone; one
- * that hangs inside a record keeps its memory (that slot is retired), so its late access is
+ * its cursor on stays valid for a reader (the digest thread looks at them while they fill). A reader
+ * that fails detaches alone; one that hangs inside a record keeps that memory, so its late access is
  * harmless. The object is reference counted: it goes when the producer and all readers let go.
  *
  * Thread-safe. Waits end with PD_INTERRUPTED when the ring is aborted, PD_HUNG for the producer
- * after stall_ns without any reader moving.
+ * after stall_ns (0: never) without any reader moving.
  */
 #ifndef PAIRDUMP_RING_H
 #define PAIRDUMP_RING_H
@@ -17,7 +17,7 @@
 
 struct pd_ring;
 
-/* bytes are rounded down to whole records; at least 4 records. readers: 1..9. */
+/* bytes are rounded down to whole records; at least 4 records. readers: 1..9, all attached. */
 PD_MUST_USE enum pd_status pd_ring_new(uint64_t bytes, uint64_t record_size, unsigned readers,
                                        struct pd_ring **out, struct pd_error *err);
 struct pd_ring *pd_ring_hold(struct pd_ring *ring);
@@ -40,6 +40,14 @@ void pd_ring_abort(struct pd_ring *ring);
 PD_MUST_USE enum pd_status pd_ring_record(struct pd_ring *ring, unsigned reader,
                                           const uint8_t **record, struct pd_error *err);
 void pd_ring_next(struct pd_ring *ring, unsigned reader);
+/* From now on, whenever the reader has caught up, it gets its next record only when the ring is full
+ * again or no more will come: for drives that should stream instead of starting and stopping. */
+void pd_ring_stream(struct pd_ring *ring, unsigned reader);
+/* Behind the last record: waits until every reader still attached has passed it too, so that none
+ * ends its tape file while another could still fail to write it. Once PD_OK for one it is for all,
+ * whatever is aborted later. */
+PD_MUST_USE enum pd_status pd_ring_agree(struct pd_ring *ring, unsigned reader,
+                                         struct pd_error *err);
 /* Leaves the fan-out. hung: the reader's current record is retired instead of used again. */
 void pd_ring_detach(struct pd_ring *ring, unsigned reader, bool hung);
 
@@ -48,6 +56,7 @@ struct pd_ring_stats {
     uint64_t used;        /* records between the slowest attached reader and the producer */
     uint64_t lag[9];      /* records each reader is behind */
     unsigned attached;    /* readers still in */
+    bool aborted;
 };
 void pd_ring_stats(struct pd_ring *ring, struct pd_ring_stats *out);
 

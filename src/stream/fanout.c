@@ -97,6 +97,29 @@ static enum pd_status write_records(struct writer *w, struct pd_thread *self,
     }
 }
 
+/* No tape file is ended before every writer has all records on its medium: one that meets the end of its
+ * volume in the last record makes all give the archive up. */
+static enum pd_status wait_for_others(struct writer *w, struct pd_error *err)
+{
+    struct timespec pause = {.tv_nsec = 500000};
+
+    for (;;) {
+        struct pd_ring_stats stats;
+        bool behind = false;
+        pd_ring_stats(w->ring, &stats);
+        if (stats.aborted) {
+            return pd_error_set(err, PD_INTERRUPTED, 0, "the archive was given up");
+        }
+        for (size_t i = 0; i < sizeof stats.lag / sizeof stats.lag[0]; i++) {
+            behind = behind || stats.lag[i] > 0;
+        }
+        if (!behind) {
+            return PD_OK;
+        }
+        nanosleep(&pause, NULL);
+    }
+}
+
 static enum pd_status write_archive(struct pd_thread *self, void *arg, struct pd_error *err)
 {
     struct writer *w = arg;
@@ -113,6 +136,9 @@ static enum pd_status write_archive(struct pd_thread *self, void *arg, struct pd
     }
     if (pd_thread_abandoned(self)) {
         return PD_HUNG; /* given up long ago: nobody listens */
+    }
+    if (status == PD_OK) {
+        status = wait_for_others(w, err);
     }
     if (status == PD_OK) {
         atomic_store(&w->busy, true);

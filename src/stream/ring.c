@@ -1,24 +1,26 @@
 #include "pairdump/ring.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pairdump/target.h"
 
-enum { READERS_MAX = 9 };
+enum { READERS_MAX = 9, SLOTS_MIN = 4 };
 
 struct reader {
     bool attached;
     bool waiting;
-    uint64_t next;  /* record it reads now */
+    bool streams;  /* once it has caught up it waits until the ring is full again */
+    uint64_t next; /* record it reads now */
 };
 
 /*
  * Invariants while lock is free: every attached reader's next is at most head / record_size, and
  * head - oldest * record_size <= slots * record_size, oldest being the least next of the attached;
- * slot[i] is memory of one record, shared by records i, i + slots, ... A retired slot is replaced by
- * fresh memory, the old one is kept in `retired` until the ring goes.
+ * slot[i] is memory of one record, shared by records i, i + slots, ... It points into `memory`, or,
+ * where a reader hangs, to a spare record: the place in `memory` is then never written again.
  */
 struct pd_ring {
     pthread_mutex_t lock;
@@ -27,9 +29,11 @@ struct pd_ring {
     uint64_t record_size, slots;
     uint8_t **slot;
     uint8_t *memory;
-    uint8_t *retired[READERS_MAX];
-    uint64_t head; /* bytes committed */
+    uint8_t *spare[READERS_MAX]; /* by the reader that hung; NULL if it did not */
+    uint64_t head;  /* bytes committed */
+    uint64_t moves; /* records passed by all readers, and readers that left */
     bool finished, aborted, producer_waits;
+    bool agreed; /* every reader left has passed the last record */
     unsigned readers;
     struct reader reader[READERS_MAX];
     unsigned refs;
@@ -38,20 +42,26 @@ struct pd_ring {
 enum pd_status pd_ring_new(uint64_t bytes, uint64_t record_size, unsigned readers,
                            struct pd_ring **out, struct pd_error *err)
 {
-    struct pd_ring *ring = calloc(1, sizeof *ring);
+    struct pd_ring *ring;
     pthread_condattr_t attr;
-    uint64_t slots = bytes / record_size;
+    uint64_t slots = record_size > 0 ? bytes / record_size : 0;
 
-    if (!ring) {
-        return pd_error_memory(err, "ring");
+    if (record_size == 0 || readers < 1 || readers > READERS_MAX) {
+        return pd_error_set(err, PD_INTERNAL, 0, "ring: %u readers of records of %" PRIu64 " bytes",
+                            readers, record_size);
     }
-    slots = slots < 4 ? 4 : slots;
+    slots = slots < SLOTS_MIN ? SLOTS_MIN : slots;
+    ring = calloc(1, sizeof *ring);
+    if (!ring || record_size > SIZE_MAX / slots) {
+        free(ring);
+        return pd_error_memory(err, "the block ring; lower buffer");
+    }
     ring->record_size = record_size;
     ring->slots = slots;
     ring->readers = readers;
     ring->slot = calloc(slots, sizeof *ring->slot);
     ring->memory = pd_record_alloc(slots * record_size);
-    if (!ring->slot || !ring->memory || readers < 1 || readers > READERS_MAX) {
+    if (!ring->slot || !ring->memory) {
         free(ring->slot);
         free(ring->memory);
         free(ring);
@@ -97,7 +107,7 @@ void pd_ring_release(struct pd_ring *ring)
     pthread_cond_destroy(&ring->freed);
     pthread_mutex_destroy(&ring->lock);
     for (unsigned i = 0; i < READERS_MAX; i++) {
-        free(ring->retired[i]);
+        free(ring->spare[i]);
     }
     free(ring->memory);
     free(ring->slot);
@@ -141,19 +151,34 @@ static bool is_full(const struct pd_ring *ring)
     return ring->head / ring->record_size - oldest(ring) >= ring->slots;
 }
 
+static enum pd_status given_up(struct pd_error *err)
+{
+    return pd_error_set(err, PD_INTERRUPTED, 0, "the archive was given up");
+}
+
+static struct timespec after(uint64_t ns)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += (time_t)(ns / (uint64_t)PD_NS_PER_S);
+    at.tv_nsec += (long)(ns % (uint64_t)PD_NS_PER_S);
+    at.tv_sec += at.tv_nsec / (long)PD_NS_PER_S;
+    at.tv_nsec %= (long)PD_NS_PER_S;
+    return at;
+}
+
 /* Waits for room with the lock held; PD_HUNG when no reader moved for stall_ns. */
 static enum pd_status wait_room(struct pd_ring *ring, uint64_t stall_ns, struct pd_error *err)
 {
-    struct timespec until;
-    uint64_t before = oldest(ring);
-    int timed_out = 0;
+    struct timespec until = {0};
+    uint64_t seen = ring->moves;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(stall_ns / (uint64_t)PD_NS_PER_S);
-    until.tv_nsec += (long)(stall_ns % (uint64_t)PD_NS_PER_S);
-    until.tv_sec += until.tv_nsec / (long)PD_NS_PER_S;
-    until.tv_nsec %= (long)PD_NS_PER_S;
+    if (stall_ns > 0 && is_full(ring)) {
+        until = after(stall_ns);
+    }
     while (!ring->aborted && is_full(ring)) {
+        int timed_out = 0;
         ring->producer_waits = true;
         if (stall_ns == 0) {
             pthread_cond_wait(&ring->freed, &ring->lock);
@@ -161,14 +186,15 @@ static enum pd_status wait_room(struct pd_ring *ring, uint64_t stall_ns, struct 
             timed_out = pthread_cond_timedwait(&ring->freed, &ring->lock, &until);
         }
         ring->producer_waits = false;
-        if (timed_out && is_full(ring) && oldest(ring) == before && !ring->aborted) {
+        if (timed_out && ring->moves == seen && is_full(ring) && !ring->aborted) {
             return pd_error_set(err, PD_HUNG, 0, "no reader of the ring moves");
         }
+        if (ring->moves != seen && stall_ns > 0) {
+            seen = ring->moves;
+            until = after(stall_ns);
+        }
     }
-    if (ring->aborted) {
-        return pd_error_set(err, PD_INTERRUPTED, 0, "the archive was given up");
-    }
-    return PD_OK;
+    return ring->aborted ? given_up(err) : PD_OK;
 }
 
 enum pd_status pd_ring_room(struct pd_ring *ring, uint64_t stall_ns, uint8_t **room, size_t *len,
@@ -206,6 +232,16 @@ uint64_t pd_ring_position(struct pd_ring *ring)
     return head;
 }
 
+/* Sees whether all that are left have passed the last record; once true it stays so. */
+static void look_for_agreement(struct pd_ring *ring)
+{
+    if (ring->finished && !ring->aborted && !ring->agreed &&
+        oldest(ring) == ring->head / ring->record_size) {
+        ring->agreed = true;
+        pthread_cond_broadcast(&ring->filled);
+    }
+}
+
 enum pd_status pd_ring_finish(struct pd_ring *ring, uint64_t stall_ns, struct pd_error *err)
 {
     uint8_t *room;
@@ -222,6 +258,7 @@ enum pd_status pd_ring_finish(struct pd_ring *ring, uint64_t stall_ns, struct pd
     pthread_mutex_lock(&ring->lock);
     if (status == PD_OK) {
         ring->finished = true;
+        look_for_agreement(ring);
     }
     wake_readers(ring);
     pthread_mutex_unlock(&ring->lock);
@@ -237,19 +274,31 @@ void pd_ring_abort(struct pd_ring *ring)
     pthread_mutex_unlock(&ring->lock);
 }
 
-/* Waits with the lock held until more than `have` bytes are committed, or no more will come. */
-static enum pd_status wait_bytes(struct pd_ring *ring, struct reader *reader, uint64_t have,
+static void wait_filled(struct pd_ring *ring, struct reader *reader)
+{
+    reader->waiting = true;
+    pthread_cond_wait(&ring->filled, &ring->lock);
+    reader->waiting = false;
+}
+
+/* Waits with the lock held until so many bytes are committed, or no more will come. */
+static enum pd_status wait_bytes(struct pd_ring *ring, struct reader *reader, uint64_t bytes,
                                  struct pd_error *err)
 {
-    while (!ring->aborted && reader->attached && !ring->finished && ring->head < have) {
-        reader->waiting = true;
-        pthread_cond_wait(&ring->filled, &ring->lock);
-        reader->waiting = false;
+    if (reader->streams && ring->head < bytes) {
+        bytes = (reader->next + ring->slots) * ring->record_size;
     }
-    if (ring->aborted || !reader->attached) {
-        return pd_error_set(err, PD_INTERRUPTED, 0, "the archive was given up");
+    while (!ring->aborted && reader->attached && !ring->finished && ring->head < bytes) {
+        wait_filled(ring, reader);
     }
-    return PD_OK;
+    return ring->aborted || !reader->attached ? given_up(err) : PD_OK;
+}
+
+void pd_ring_stream(struct pd_ring *ring, unsigned index)
+{
+    pthread_mutex_lock(&ring->lock);
+    ring->reader[index].streams = true;
+    pthread_mutex_unlock(&ring->lock);
 }
 
 enum pd_status pd_ring_record(struct pd_ring *ring, unsigned index, const uint8_t **record,
@@ -271,8 +320,38 @@ void pd_ring_next(struct pd_ring *ring, unsigned index)
 {
     pthread_mutex_lock(&ring->lock);
     ring->reader[index].next++;
+    ring->moves++;
+    look_for_agreement(ring);
     wake_producer(ring);
     pthread_mutex_unlock(&ring->lock);
+}
+
+enum pd_status pd_ring_agree(struct pd_ring *ring, unsigned index, struct pd_error *err)
+{
+    struct reader *reader = &ring->reader[index];
+
+    pthread_mutex_lock(&ring->lock);
+    while (!ring->agreed && !ring->aborted && reader->attached) {
+        wait_filled(ring, reader);
+    }
+    bool agreed = ring->agreed && reader->attached;
+    pthread_mutex_unlock(&ring->lock);
+    return agreed ? PD_OK : given_up(err);
+}
+
+/* A call that hangs may look at its record for ever: it keeps that memory, and the slot gets new
+ * memory with the same bytes for those who come after. */
+static bool retire_slot(struct pd_ring *ring, unsigned index)
+{
+    uint64_t place = ring->reader[index].next % ring->slots;
+    uint8_t *spare = pd_record_alloc(ring->record_size);
+
+    if (spare) {
+        memcpy(spare, ring->slot[place], ring->record_size);
+        ring->spare[index] = spare;
+        ring->slot[place] = spare;
+    }
+    return spare != NULL;
 }
 
 void pd_ring_detach(struct pd_ring *ring, unsigned index, bool hung)
@@ -281,21 +360,13 @@ void pd_ring_detach(struct pd_ring *ring, unsigned index, bool hung)
 
     pthread_mutex_lock(&ring->lock);
     if (reader->attached) {
-        reader->attached = false;
-        if (hung && reader->next < ring->head / ring->record_size) {
-            /* the hung call may still look at this whole record: leave it that memory, and give
-             * the slot new memory with the same bytes for those who come after */
-            uint64_t place = reader->next % ring->slots;
-            uint8_t *fresh = pd_record_alloc(ring->record_size);
-            if (fresh) {
-                memcpy(fresh, ring->slot[place], ring->record_size);
-                ring->retired[index] = fresh;
-                ring->slot[place] = fresh;
-            } else {
-                ring->aborted = true;
-                pthread_cond_broadcast(&ring->freed);
-            }
+        if (hung && reader->next < ring->head / ring->record_size && !retire_slot(ring, index)) {
+            ring->aborted = true;
+            pthread_cond_broadcast(&ring->freed);
         }
+        reader->attached = false;
+        ring->moves++;
+        look_for_agreement(ring);
         pthread_cond_broadcast(&ring->filled);
         wake_producer(ring);
     }
@@ -308,6 +379,7 @@ void pd_ring_stats(struct pd_ring *ring, struct pd_ring_stats *out)
     pthread_mutex_lock(&ring->lock);
     uint64_t head = ring->head / ring->record_size;
     out->records = ring->slots;
+    out->aborted = ring->aborted;
     out->used = head - oldest(ring);
     for (unsigned i = 0; i < ring->readers; i++) {
         out->lag[i] = ring->reader[i].attached ? head - ring->reader[i].next : 0;

@@ -87,9 +87,10 @@ PD_MUST_USE enum pd_status pd_dump_write_all(struct pd_dumping *d, struct pd_err
 
 /* dump_verify.c */
 PD_MUST_USE bool pd_dump_choose(struct pd_dumping *d, size_t archive);
-/* Feeds the verifiers of disks; takes *toc over. */
+/* Feeds the verifiers of disks. Their results are recorded by pd_dump_poll, after the archive. */
 PD_MUST_USE enum pd_status pd_dump_verify_archive(struct pd_dumping *d, size_t archive,
-                                                  struct pd_toc *toc, struct pd_error *err);
+                                                  struct pd_expect *expect,
+                                                  struct pd_error *err);
 PD_MUST_USE enum pd_status pd_dump_poll(struct pd_dumping *d, struct pd_error *err);
 /* Ends the verifiers of this pair; tapes are read back now, after their drives were let go. */
 PD_MUST_USE enum pd_status pd_dump_verify_pair(struct pd_dumping *d, struct pd_error *err);

@@ -43,11 +43,10 @@ static bool is_wanted(struct pd_dumping *d, const struct pd_dump_archive *a, siz
            a->copies[copy].status == PD_UNVERIFIED && is_parallel(d, copy) == parallel;
 }
 
-static enum pd_status feed(struct pd_dumping *d, struct pd_dump_archive *a, struct pd_toc *toc,
-                           const bool *wanted, struct pd_error *err)
+static enum pd_status feed(struct pd_dumping *d, struct pd_dump_archive *a,
+                           struct pd_expect *expect, const bool *wanted, struct pd_error *err)
 {
-    struct pd_expect *expect = NULL;
-    enum pd_status status = pd_expect_new(toc, &expect, err);
+    enum pd_status status = PD_OK;
 
     for (size_t i = 0; i < PD_COPIES_MAX && status == PD_OK; i++) {
         if (!wanted[i]) {
@@ -67,13 +66,13 @@ static enum pd_status feed(struct pd_dumping *d, struct pd_dump_archive *a, stru
             status = PD_OK;
         }
     }
-    pd_expect_release(expect);
     return status;
 }
 
-enum pd_status pd_dump_verify_archive(struct pd_dumping *d, size_t archive, struct pd_toc *toc,
-                                      struct pd_error *err)
+enum pd_status pd_dump_verify_archive(struct pd_dumping *d, size_t archive,
+                                      struct pd_expect *expect, struct pd_error *err)
 {
+    const struct pd_toc *toc = pd_expect_toc(expect);
     struct pd_dump_archive *a = &d->archives[archive];
     bool wanted[PD_COPIES_MAX] = {false};
     bool chosen = pd_dump_choose(d, archive);
@@ -89,7 +88,7 @@ enum pd_status pd_dump_verify_archive(struct pd_dumping *d, size_t archive, stru
     }
     atomic_fetch_add(&d->env->progress->verify_total,
                      chosen ? toc->record_count * toc->record_size : 0);
-    return any ? feed(d, a, toc, wanted, err) : PD_OK;
+    return any ? feed(d, a, expect, wanted, err) : PD_OK;
 }
 
 struct committing {
@@ -221,11 +220,16 @@ static enum pd_status verify_tapes(struct pd_dumping *d, struct pd_error *err)
             any = any || wanted[i];
         }
         if (any) {
+            struct pd_expect *expect = NULL;
             status = pd_catalog_toc(d->catalog, archive->row.id, &toc, err);
             if (status == PD_OK) {
-                status = feed(d, archive, &toc, wanted, err);
+                status = pd_expect_new(&toc, &expect, err);
                 pd_toc_release(&toc);
             }
+            if (status == PD_OK) {
+                status = feed(d, archive, expect, wanted, err);
+            }
+            pd_expect_release(expect);
         }
         if (status == PD_OK) {
             status = pd_dump_poll(d, err);

@@ -116,13 +116,15 @@ static void take_results(struct writing *w, struct pd_dump_archive *a)
 struct recording {
     struct pd_dumping *d;
     struct writing *w;
+    struct pd_expect *expect; /* has the table of contents */
 };
 
 static enum pd_status commit_archive(void *arg, struct pd_error *err)
 {
     struct recording *r = arg;
 
-    return pd_catalog_archive_written(r->d->catalog, r->w->row.id, &r->w->toc, r->w->rows,
+    return pd_catalog_archive_written(r->d->catalog, r->w->row.id, pd_expect_toc(r->expect),
+                                      r->w->rows,
                                       r->w->row_count, err);
 }
 
@@ -130,29 +132,33 @@ static enum pd_status commit_archive(void *arg, struct pd_error *err)
 static enum pd_status record(struct pd_dumping *d, struct writing *w, size_t place,
                              struct pd_error *err)
 {
-    struct recording recording = {d, w};
+    struct recording recording = {d, w, NULL};
     struct pd_dump_archive *a = &d->archives[place];
     struct pd_activity activity = {.name = "commit",
                                    .subject = w->name,
                                    .run = commit_archive,
                                    .arg = &recording,
                                    .retry = pd_dump_retry(d, "commit")};
-    enum pd_status status = pd_activity_run(d->env, &activity, err);
+    enum pd_status status = pd_expect_new(&w->toc, &recording.expect, err);
 
     if (status != PD_OK) {
-        pd_log_line(d->env->log, PD_LOG_ERROR,
-                    "archive %s is on its volumes but not in the catalog", w->name);
         return status;
     }
-    uint64_t files = w->toc.file_count;
-    uint64_t bytes = w->toc.payload_bytes;
-    status = pd_dump_spool_index(d, a, &w->toc, err);
+    /* read back while the catalog is written; the results wait until it is */
+    status = pd_dump_verify_archive(d, place, recording.expect, err);
     if (status == PD_OK) {
-        status = pd_dump_verify_archive(d, place, &w->toc, err);
+        status = pd_activity_run(d->env, &activity, err);
     }
-    d->row->archives++;
-    d->row->files += files;
-    d->row->bytes += bytes;
+    if (status == PD_OK) {
+        status = pd_dump_spool_index(d, a, pd_expect_toc(recording.expect), err);
+        d->row->archives++;
+        d->row->files += pd_expect_toc(recording.expect)->file_count;
+        d->row->bytes += pd_expect_toc(recording.expect)->payload_bytes;
+    } else {
+        pd_log_line(d->env->log, PD_LOG_ERROR,
+                    "archive %s is on its volumes but not in the catalog", w->name);
+    }
+    pd_expect_release(recording.expect);
     return status;
 }
 
