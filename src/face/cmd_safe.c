@@ -11,7 +11,7 @@ const struct pd_option pd_cmd_safe_options[] = {
     {"null", '0', NULL, "paths in LIST and in the output end with NUL"},
     {"exclude", 0, "PATTERN", "leave out paths (with /) or names (without); repeatable"},
     {"one-file-system", 'x', NULL, "do not enter other file systems"},
-    {"list", 'l', NULL, "print the paths that are safe"},
+    {"list", 'l', NULL, "print the paths that are safe, folders left out"},
     {"unsafe", 'u', NULL, "print the paths that are not, with the reason"},
     {NULL, 0, NULL, NULL},
 };
@@ -27,10 +27,12 @@ static enum pd_status show_item(void *arg, const struct pd_item *item, enum pd_s
 {
     struct safe_view *view = arg;
     FILE *out = view->face->out;
-    bool wanted = why == PD_OK ? view->list : view->unsafe;
+    /* a folder's own metadata says nothing of what changed in it, and who deletes it deletes all */
+    bool listed = view->list && item->kind != PD_KIND_DIR;
+    bool wanted = why == PD_OK ? listed : view->unsafe;
 
     if (view->face->json) {
-        if (why == PD_OK && view->list) {
+        if (why == PD_OK && listed) {
             json_array_append_new(view->safe_paths, pd_render_json_path(item->path));
         } else if (why != PD_OK) {
             json_t *one = json_object();

@@ -286,6 +286,11 @@ static enum pd_status encode_item(struct encoder *e, const struct pd_item *item,
         r.state = late.status == PD_SOURCE_CHANGED ? PD_CHANGED : PD_PARTIAL;
         r.why = late;
     }
+    if (status == PD_UNSUPPORTED) { /* nothing of it was written: tar has no way to hold it */
+        pd_error_set(&r.why, PD_SOURCE_UNREADABLE, 0, "%s", err->message);
+        pd_error_clear(err);
+        return problem(e, item, &r.why, false, err);
+    }
     if (status != PD_OK) {
         return status;
     }

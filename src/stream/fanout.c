@@ -76,6 +76,9 @@ static enum pd_status write_records(struct writer *w, struct pd_thread *self,
 {
     enum pd_status status;
 
+    if (pd_target_caps(w->target).tape) {
+        pd_ring_stream(w->ring, w->reader);
+    }
     for (;;) {
         const uint8_t *record = NULL;
         status = pd_ring_record(w->ring, w->reader, &record, err);
@@ -97,29 +100,6 @@ static enum pd_status write_records(struct writer *w, struct pd_thread *self,
     }
 }
 
-/* No tape file is ended before every writer has all records on its medium: one that meets the end of its
- * volume in the last record makes all give the archive up. */
-static enum pd_status wait_for_others(struct writer *w, struct pd_error *err)
-{
-    struct timespec pause = {.tv_nsec = 500000};
-
-    for (;;) {
-        struct pd_ring_stats stats;
-        bool behind = false;
-        pd_ring_stats(w->ring, &stats);
-        if (stats.aborted) {
-            return pd_error_set(err, PD_INTERRUPTED, 0, "the archive was given up");
-        }
-        for (size_t i = 0; i < sizeof stats.lag / sizeof stats.lag[0]; i++) {
-            behind = behind || stats.lag[i] > 0;
-        }
-        if (!behind) {
-            return PD_OK;
-        }
-        nanosleep(&pause, NULL);
-    }
-}
-
 static enum pd_status write_archive(struct pd_thread *self, void *arg, struct pd_error *err)
 {
     struct writer *w = arg;
@@ -138,14 +118,15 @@ static enum pd_status write_archive(struct pd_thread *self, void *arg, struct pd
         return PD_HUNG; /* given up long ago: nobody listens */
     }
     if (status == PD_OK) {
-        status = wait_for_others(w, err);
+        status = pd_ring_agree(w->ring, w->reader, err);
     }
     if (status == PD_OK) {
         atomic_store(&w->busy, true);
         status = pd_target_end(w->target, w->durable, err);
         moved(w, self);
     }
-    if (status == PD_VOLUME_FULL) {
+    if (status == PD_VOLUME_FULL ||
+        (status == PD_INTERRUPTED && pd_stop_requested(w->env->stop))) {
         pd_ring_abort(w->ring);
     }
     pd_ring_detach(w->ring, w->reader, false);
@@ -240,8 +221,8 @@ static enum pd_status monitor(struct pd_thread *self, void *arg, struct pd_error
         until.tv_nsec %= 1000000000L;
         pthread_cond_timedwait(&run->wake, &run->lock, &until);
         check_stalls(run);
-        if (all_lost(run)) {
-            pd_ring_abort(run->ring); /* nobody is left to write for */
+        if (all_lost(run) || pd_stop_requested(run->job->env->stop)) {
+            pd_ring_abort(run->ring); /* nobody is left to write for, or nobody wants it */
         }
     }
     pthread_mutex_unlock(&run->lock);
@@ -292,60 +273,69 @@ static void collect(struct run *run, size_t i)
     copy->status = pd_thread_join(&run->watched[i].thread, 0, &copy->error);
 }
 
-/* The copies' say: how many are good, and the worst trouble of their own. */
-static size_t weigh(const struct run *run, enum pd_status *worst, const struct pd_error **first)
+/* A volume that was full only when its tape file was to be ended: when others have ended theirs, the
+ * archive stays, and this copy of it has failed. */
+static void settle_late_ends(struct run *run, size_t good)
 {
-    size_t good = 0;
-
-    *worst = PD_OK;
-    *first = NULL;
-    for (size_t i = 0; i < run->copy_count; i++) {
-        const struct pd_fanout_copy *copy = &run->copies[i];
-        if (!run->watched[i].writer) {
-            continue;
-        }
-        good += copy->status == PD_OK;
-        if (copy->status == PD_VOLUME_FULL && *worst != PD_VOLUME_FULL) {
-            *worst = PD_VOLUME_FULL;
-            *first = &copy->error;
-        } else if (copy->status != PD_OK && copy->status != PD_INTERRUPTED &&
-                   *worst != PD_VOLUME_FULL &&
-                   (!*first || pd_status_worst(*worst, copy->status) != *worst)) {
-            *worst = copy->status;
-            *first = &copy->error;
+    for (size_t i = 0; i < run->copy_count && good > 0; i++) {
+        struct pd_fanout_copy *copy = &run->copies[i];
+        if (run->watched[i].writer && copy->status == PD_VOLUME_FULL) {
+            copy->status = PD_NO_SPACE;
+            copy->error.status = PD_NO_SPACE;
         }
     }
-    return good;
 }
 
-static enum pd_status verdict(const struct run *run, enum pd_status produced,
-                              struct pd_error *err)
+/* The copy with the worst trouble of its own, a full volume before all else; NULL: none has any. */
+static const struct pd_fanout_copy *worst_copy(const struct run *run)
 {
-    enum pd_status worst;
-    const struct pd_error *first;
-    size_t good = weigh(run, &worst, &first);
-    /* the producer is stopped when no writer is left: then their trouble is the cause */
-    bool stopped = produced == PD_INTERRUPTED && first && good == 0 &&
-                   !pd_stop_requested(run->job->env->stop);
+    const struct pd_fanout_copy *worst = NULL;
 
-    if (worst == PD_VOLUME_FULL) {
-        *err = *first;
-        return PD_VOLUME_FULL;
+    for (size_t i = 0; i < run->copy_count; i++) {
+        const struct pd_fanout_copy *copy = &run->copies[i];
+        if (!run->watched[i].writer || copy->status == PD_OK || copy->status == PD_INTERRUPTED) {
+            continue;
+        }
+        if (copy->status == PD_VOLUME_FULL) {
+            return copy;
+        }
+        if (!worst || pd_status_worst(worst->status, copy->status) != worst->status) {
+            worst = copy;
+        }
     }
-    if (produced != PD_OK && !stopped) {
-        return produced;
+    return worst;
+}
+
+static enum pd_status verdict(struct run *run, enum pd_status produced, struct pd_error *err)
+{
+    bool stop = pd_stop_requested(run->job->env->stop);
+    const struct pd_fanout_copy *worst;
+    size_t good = 0;
+
+    for (size_t i = 0; i < run->copy_count; i++) {
+        good += run->watched[i].writer && run->copies[i].status == PD_OK;
     }
-    if (good > 0 && produced == PD_OK) {
+    if (produced == PD_OK && good > 0) {
+        settle_late_ends(run, good);
         return PD_OK;
     }
-    if (!first && pd_stop_requested(run->job->env->stop)) {
+    worst = worst_copy(run);
+    if (worst && worst->status == PD_VOLUME_FULL) {
+        *err = worst->error;
+        return PD_VOLUME_FULL;
+    }
+    /* the producer is stopped when no writer is left: then their trouble is the cause */
+    if (produced != PD_OK && (produced != PD_INTERRUPTED || !worst || stop)) {
+        return produced;
+    }
+    if (stop) {
         return pd_env_check(run->job->env, err);
     }
-    if (!first) {
+    if (!worst) {
         return pd_error_set(err, PD_INTERNAL, 0, "no writer wrote, and none says why");
     }
-    *err = *first;
-    return worst;
+    *err = worst->error;
+    return worst->status;
 }
 
 static enum pd_status prepare(struct run *run, struct pd_thread **watcher, struct pd_error *err)

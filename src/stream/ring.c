@@ -379,7 +379,6 @@ void pd_ring_stats(struct pd_ring *ring, struct pd_ring_stats *out)
     pthread_mutex_lock(&ring->lock);
     uint64_t head = ring->head / ring->record_size;
     out->records = ring->slots;
-    out->aborted = ring->aborted;
     out->used = head - oldest(ring);
     for (unsigned i = 0; i < ring->readers; i++) {
         out->lag[i] = ring->reader[i].attached ? head - ring->reader[i].next : 0;
