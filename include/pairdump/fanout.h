@@ -2,8 +2,13 @@
  * fanout: one archive to all targets at once: a writer thread per copy behind one ring.
  *
  * A writer that fails or hangs leaves the fan-out and its tape file is abandoned; the others go on.
- * PD_VOLUME_FULL on any copy stops all: the archive is abandoned everywhere, to be written whole to
- * the next volumes. When no writer is left, the producer is stopped.
+ * No tape file is ended before every writer left has written all records: so PD_VOLUME_FULL on any
+ * copy stops all, and the archive is abandoned everywhere, to be written whole to the next volumes.
+ * When no writer is left, or the run is to stop, the producer is stopped.
+ *
+ * A copy on tape gets its first record when the ring is full or the archive complete, and again so
+ * whenever it has caught up, for the drive to stream. A writer hangs when one call of its target
+ * takes longer than env->stall_ns; waiting for data is not hanging, and slow calls are not.
  */
 #ifndef PAIRDUMP_FANOUT_H
 #define PAIRDUMP_FANOUT_H
@@ -22,7 +27,8 @@ struct pd_fanout_copy {
                                  forgets it (sets target NULL) and never closes it */
 };
 
-/* Runs in its own thread; fills the ring until pd_ring_finish, or returns a failure. */
+/* Runs in the calling thread; fills the ring until pd_ring_finish, or returns a failure. Nothing may
+ * fail after pd_ring_finish: from there on writers end their tape files. */
 typedef enum pd_status (*pd_produce_fn)(void *arg, struct pd_ring *ring, struct pd_error *err);
 
 struct pd_fanout_job {
@@ -36,9 +42,10 @@ struct pd_fanout_job {
     void *produce_arg;
 };
 
-/* copies[i] with a target take part. Returns the producer's failure; else PD_VOLUME_FULL if any
- * copy met it; else PD_OK if at least one copy is PD_OK; else the worst of the copies. Each copy's
- * own status is in copies[i] whatever is returned. */
+/* copies[i] with a target take part. Returns PD_OK if the producer and at least one copy are PD_OK;
+ * else PD_VOLUME_FULL if any copy met it; else the producer's failure; else the worst of the copies,
+ * or PD_INTERRUPTED. Each copy's own status is in copies[i] whatever is returned; one whose volume
+ * was full only at the end of a tape file that others have ended is PD_NO_SPACE. */
 PD_MUST_USE enum pd_status pd_fanout(const struct pd_fanout_job *job,
                                      struct pd_fanout_copy *copies, size_t copy_count,
                                      struct pd_error *err);

@@ -56,7 +56,6 @@ struct pd_ring_stats {
     uint64_t used;        /* records between the slowest attached reader and the producer */
     uint64_t lag[9];      /* records each reader is behind */
     unsigned attached;    /* readers still in */
-    bool aborted;
 };
 void pd_ring_stats(struct pd_ring *ring, struct pd_ring_stats *out);
 
