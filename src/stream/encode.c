@@ -11,6 +11,11 @@
 #include "pairdump/bag.h"
 #include "pairdump/tar.h"
 
+/* Places in the toc of a hard link and of the name that it stands for. */
+struct link_pair {
+    uint64_t link, first;
+};
+
 /* One archive being made. */
 struct encoder {
     const struct pd_encode_job *job;
@@ -19,6 +24,7 @@ struct encoder {
     struct pd_tar_writer *tar;
     struct pd_encode_digest *digest;
     struct pd_hardlinks *links; /* first names of files with several */
+    struct pd_buf pairs;        /* struct link_pair, one per hard link in the toc */
     struct archive_entry *entry;
     struct pd_buf member; /* "<name>/data/..." of the file at hand */
     struct pd_buf target; /* member name of a hard link's first name */
@@ -198,18 +204,28 @@ static void fill_toc_file(const struct encoder *e, const struct pd_item *item,
     }
 }
 
-/* Makes the entry a hard link to an earlier name, when there is one. */
-static enum pd_status link_to_first(struct encoder *e, struct pd_toc_file *file,
+/* Whether what was stored under an earlier name is still what the file holds. */
+static bool is_unchanged(const struct pd_toc_file *first, const struct pd_toc_file *file)
+{
+    return first->size == file->size && first->mtime == file->mtime &&
+           first->mtime_ns == file->mtime_ns && first->ctime == file->ctime &&
+           first->ctime_ns == file->ctime_ns;
+}
+
+/* Makes the entry a hard link to an earlier name, when there is one. A file that has changed since
+ * is stored again: the link would give the older content with the newer times. */
+static enum pd_status link_to_first(struct encoder *e, struct pd_toc_file *file, uint64_t *first_at,
                                     struct pd_error *err)
 {
     uint64_t first;
 
     if (file->ino == 0 || !pd_hardlinks_find(e->links, file->dev, file->ino, &first) ||
-        e->toc->files[first].size != file->size) {
+        !is_unchanged(&e->toc->files[first], file)) {
         return PD_OK;
     }
     const char *path = e->toc->files[first].path;
     enum pd_status status = set_member(e, &e->target, path, strlen(path), err);
+    *first_at = first;
     if (status == PD_OK) {
         archive_entry_copy_hardlink(e->entry, e->target.data);
         archive_entry_set_size(e->entry, 0);
@@ -221,11 +237,36 @@ static enum pd_status link_to_first(struct encoder *e, struct pd_toc_file *file,
     return status;
 }
 
+/* What was written, into the toc, and where links and digests are to find it. */
+static enum pd_status enter(struct encoder *e, const struct pd_toc_file *file, uint64_t first,
+                            uint64_t *index, struct pd_error *err)
+{
+    enum pd_status status = pd_toc_add_file(e->toc, file, index, err);
+
+    if (status == PD_OK && file->kind == PD_KIND_FILE) {
+        status = pd_encode_digest_tell(e->digest, PD_EXTENT_FILE, NULL, *index, err);
+        if (status == PD_OK && file->ino != 0) {
+            status = pd_hardlinks_add(e->links, file->dev, file->ino, *index, err);
+        }
+    } else if (status == PD_OK && file->kind == PD_KIND_HARDLINK) {
+        struct link_pair pair = {*index, first};
+        if (pd_buf_append(&e->pairs, &pair, sizeof pair) != PD_OK) {
+            status = pd_error_memory(err, "hard links");
+        }
+    }
+    if (status == PD_OK && (file->kind == PD_KIND_FILE || file->kind == PD_KIND_HARDLINK)) {
+        e->toc->payload_files++;
+        e->toc->payload_bytes += file->size;
+    }
+    return status;
+}
+
 /* The entry's header and data. r->state and r->why tell how whole it is. */
 static enum pd_status write_entry(struct encoder *e, const struct pd_item *item,
                                   struct reading *r, uint64_t *index, struct pd_error *err)
 {
     struct pd_toc_file file;
+    uint64_t first = 0;
     enum pd_status status = set_member(e, &e->member, item->path, item->path_len, err);
 
     if (status != PD_OK) {
@@ -233,14 +274,13 @@ static enum pd_status write_entry(struct encoder *e, const struct pd_item *item,
     }
     archive_entry_copy_pathname(e->entry, e->member.data);
     fill_toc_file(e, item, &file);
-    status = link_to_first(e, &file, err);
+    status = link_to_first(e, &file, &first, err);
     if (status == PD_OK) {
         status = pd_tar_header(e->tar, e->entry, err);
     }
     r->state = file.state;
     if (status == PD_OK && file.kind == PD_KIND_FILE) {
         r->size = file.size;
-        r->state = PD_WHOLE;
         status = copy_file(e, r, err);
     }
     if (status == PD_OK) {
@@ -248,20 +288,7 @@ static enum pd_status write_entry(struct encoder *e, const struct pd_item *item,
     }
     file.length = e->position - file.offset;
     file.state = r->state;
-    if (status == PD_OK) {
-        status = pd_toc_add_file(e->toc, &file, index, err);
-    }
-    if (status == PD_OK && file.kind == PD_KIND_FILE) {
-        status = pd_encode_digest_tell(e->digest, PD_EXTENT_FILE, NULL, *index, err);
-        if (status == PD_OK && file.ino != 0) {
-            status = pd_hardlinks_add(e->links, file.dev, file.ino, *index, err);
-        }
-    }
-    if (status == PD_OK && (file.kind == PD_KIND_FILE || file.kind == PD_KIND_HARDLINK)) {
-        e->toc->payload_files++;
-        e->toc->payload_bytes += file.size;
-    }
-    return status;
+    return status == PD_OK ? enter(e, &file, first, index, err) : status;
 }
 
 static enum pd_status encode_item(struct encoder *e, const struct pd_item *item,
@@ -357,16 +384,14 @@ static enum pd_status make_bag_info(const struct encoder *e, struct pd_buf *out)
     return PD_OK;
 }
 
-static void copy_link_digests(struct pd_toc *toc, const struct pd_hardlinks *links)
+static void copy_link_digests(const struct encoder *e)
 {
-    for (uint64_t i = 0; i < toc->file_count; i++) {
-        struct pd_toc_file *file = &toc->files[i];
-        uint64_t first;
-        if (file->kind == PD_KIND_HARDLINK &&
-            pd_hardlinks_find(links, file->dev, file->ino, &first)) {
-            memcpy(file->sha256, toc->files[first].sha256, PD_SHA256_LEN);
-            file->has_sha256 = true;
-        }
+    for (size_t at = 0; at < e->pairs.len; at += sizeof(struct link_pair)) {
+        struct link_pair pair;
+        memcpy(&pair, e->pairs.data + at, sizeof pair);
+        struct pd_toc_file *file = &e->toc->files[pair.link];
+        memcpy(file->sha256, e->toc->files[pair.first].sha256, PD_SHA256_LEN);
+        file->has_sha256 = true;
     }
 }
 
@@ -402,7 +427,7 @@ static enum pd_status write_tags(struct encoder *e, struct pd_error *err)
         status = write_empty_data(e, err);
     }
     e->toc->manifest_offset = e->position;
-    copy_link_digests(e->toc, e->links);
+    copy_link_digests(e);
     if (status == PD_OK) {
         status = pd_bag_manifest(&text, e->toc) == PD_OK ? PD_OK : pd_error_memory(err, "manifest");
     }
@@ -501,9 +526,6 @@ enum pd_status pd_encode(const struct pd_encode_job *job, struct pd_ring *ring,
     if (status == PD_OK) {
         status = pad(&e, err);
     }
-    if (status == PD_OK) {
-        status = pd_ring_finish(ring, 0, err);
-    }
     if (status != PD_OK) {
         pd_ring_abort(ring);
     }
@@ -513,6 +535,13 @@ enum pd_status pd_encode(const struct pd_encode_job *job, struct pd_ring *ring,
         *err = late;
         status = ended;
     }
+    /* last of all: what is finished, the writers end */
+    if (status == PD_OK) {
+        status = pd_ring_finish(ring, 0, err);
+    }
+    if (status != PD_OK) {
+        pd_ring_abort(ring);
+    }
     pd_tar_writer_free(e.tar);
     pd_digest_free(e.tag_digest);
     pd_hardlinks_free(e.links);
@@ -520,5 +549,6 @@ enum pd_status pd_encode(const struct pd_encode_job *job, struct pd_ring *ring,
     pd_buf_free(&e.member);
     pd_buf_free(&e.target);
     pd_buf_free(&e.tag_manifest);
+    pd_buf_free(&e.pairs);
     return status;
 }
