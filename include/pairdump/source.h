@@ -44,18 +44,21 @@ struct pd_source_ops {
     enum pd_status (*next)(void *impl, struct pd_item *out, struct pd_error *err);
     /* Opens an item and fills entry with everything but the pathname: type, mode, owner and names,
      * times, size, links, device numbers, xattrs, ACLs, sparse map. Not for the item any more:
-     * PD_SOURCE_VANISHED or PD_SOURCE_UNREADABLE. Items that are no regular files have no data. */
+     * PD_SOURCE_VANISHED or PD_SOURCE_UNREADABLE. An attribute that cannot be read is not filled,
+     * and close_file tells. Items that are no regular files have no data. */
     enum pd_status (*open)(void *impl, const struct pd_item *item, struct archive_entry *entry,
                            struct pd_source_file **out, struct pd_error *err);
     /* Bytes at offset; *got < size only at the end of the file. PD_SOURCE_UNREADABLE on EIO. */
     enum pd_status (*read)(void *impl, struct pd_source_file *file, void *buf, size_t size,
                            uint64_t offset, size_t *got, struct pd_error *err);
-    /* Closes; PD_SOURCE_CHANGED if size, mtime or ctime moved since open. */
+    /* Closes; PD_SOURCE_CHANGED if size, mtime or ctime moved since open, or if there are more bytes
+     * than the size says; PD_SOURCE_UNREADABLE if an attribute could not be read. */
     enum pd_status (*close_file)(void *impl, struct pd_source_file *file, struct pd_error *err);
     void (*close)(void *impl);
 };
 
 struct pd_source;
+/* Takes impl over: it is closed when this fails. PD_INTERNAL when a slot is empty. */
 PD_MUST_USE enum pd_status pd_source_new(const struct pd_source_ops *ops, void *impl,
                                          struct pd_source **out, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_source_next(struct pd_source *source, struct pd_item *out,

@@ -21,6 +21,7 @@ struct pd_list {
     uint64_t size;    /* bytes of items, those in the buffer included */
     uint64_t flushed; /* bytes in the file */
     char *buffer;
+    bool broken; /* a write failed: what the spool holds is not known */
     struct pd_list_totals totals;
 };
 
@@ -66,14 +67,18 @@ static enum pd_status flush(struct pd_list *list, struct pd_error *err)
 {
     const char *at = list->buffer;
 
+    if (list->broken) {
+        return pd_error_set(err, PD_IO, 0, "the list of files could not be written before");
+    }
     while (list->flushed < list->size) {
         ssize_t n = pwrite(list->fd, at, (size_t)(list->size - list->flushed),
                            (off_t)list->flushed);
         if (n < 0 && errno == EINTR) {
             continue;
         }
-        if (n < 0) {
-            return pd_error_set(err, pd_status_from_errno(errno), errno,
+        if (n <= 0) {
+            list->broken = true;
+            return pd_error_set(err, n < 0 ? pd_status_from_errno(errno) : PD_IO, n < 0 ? errno : 0,
                                 "cannot write the list of files; the state folder needs space");
         }
         list->flushed += (uint64_t)n;
@@ -111,7 +116,7 @@ enum pd_status pd_list_add(struct pd_list *list, const struct pd_item *item, str
     memset(&head, 0, sizeof head);
     head.item = *item;
     head.item.path = NULL;
-    status = put(list, &head, sizeof head, err);
+    status = list->broken ? flush(list, err) : put(list, &head, sizeof head, err);
     if (status == PD_OK) {
         status = put(list, item->path, item->path_len + 1, err);
     }
@@ -264,9 +269,13 @@ enum pd_status pd_batch_next(struct pd_list *list, uint64_t *cursor,
                              const struct pd_batch_limits *limits, struct pd_batch *batch,
                              struct pd_error *err)
 {
-    struct window *window = calloc(1, sizeof *window);
+    struct window *window = malloc(sizeof *window);
     enum pd_status status = window ? flush(list, err) : pd_error_memory(err, "batch");
 
+    if (window) {
+        window->start = 0;
+        window->len = 0;
+    }
     batch->seq++;
     batch->count = 0;
     batch->bytes = 0;

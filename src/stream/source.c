@@ -1,6 +1,7 @@
 #include "pairdump/source.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct pd_source {
     const struct pd_source_ops *ops;
@@ -14,6 +15,9 @@ enum pd_status pd_source_new(const struct pd_source_ops *ops, void *impl, struct
 
     if (!ops->scheme || !ops->next || !ops->open || !ops->read || !ops->close_file ||
         !ops->close) {
+        if (ops->close) {
+            ops->close(impl);
+        }
         return pd_error_set(err, PD_INTERNAL, 0, "a source driver lacks a call");
     }
     source = calloc(1, sizeof *source);
@@ -30,7 +34,7 @@ enum pd_status pd_source_new(const struct pd_source_ops *ops, void *impl, struct
 /* A failure must say what it is. */
 static enum pd_status checked(enum pd_status status, const char *call, struct pd_error *err)
 {
-    if (status != PD_OK && err->status != status) {
+    if (status != PD_OK && ((unsigned)status >= PD_STATUS_COUNT || err->status != status)) {
         return pd_error_set(err, PD_INTERNAL, 0, "source: %s failed without an error", call);
     }
     return status;
@@ -40,8 +44,9 @@ enum pd_status pd_source_next(struct pd_source *source, struct pd_item *out, str
 {
     enum pd_status status = source->ops->next(source->impl, out, err);
 
-    if (status == PD_OK && out->path[0] != '/') {
-        return pd_error_set(err, PD_INTERNAL, 0, "source: path is not absolute");
+    if (status == PD_OK && (!out->path || out->path[0] != '/' ||
+                            strlen(out->path) != out->path_len)) {
+        return pd_error_set(err, PD_INTERNAL, 0, "source: a path is not absolute or of another length");
     }
     return checked(status, "next", err);
 }

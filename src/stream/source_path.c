@@ -10,6 +10,7 @@
 struct pd_source_file {
     int fd; /* -1 for what has no data */
     struct stat st;
+    struct pd_error lack; /* an attribute that could not be read */
 };
 
 static enum pd_status cannot(struct pd_error *err, const char *what)
@@ -20,7 +21,7 @@ static enum pd_status cannot(struct pd_error *err, const char *what)
 }
 
 /* O_NOATIME is for the owner and root only, open(2). */
-static int open_quietly(const char *path)
+int pd_source_path_open_file(const char *path)
 {
     int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
     int fd = open(path, flags | O_NOATIME);
@@ -44,7 +45,7 @@ static enum pd_status path_open(void *impl, const struct pd_item *item,
     }
     file->fd = -1;
     if (item->kind == PD_KIND_FILE) {
-        file->fd = open_quietly(item->path);
+        file->fd = pd_source_path_open_file(item->path);
         if (file->fd < 0) {
             status = cannot(err, "cannot open it");
         } else if (fstat(file->fd, &file->st) != 0) {
@@ -58,7 +59,8 @@ static enum pd_status path_open(void *impl, const struct pd_item *item,
                               "became something else since it was listed");
     }
     if (status == PD_OK) {
-        status = pd_source_path_meta(source, file->fd, item->path, &file->st, entry, err);
+        status = pd_source_path_meta(source, file->fd, item->path, &file->st, entry, &file->lack,
+                                     err);
     }
     if (status != PD_OK) {
         if (file->fd >= 0) {
@@ -97,6 +99,14 @@ static bool same_time(struct timespec a, struct timespec b)
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+/* Files of procfs and the like have bytes beyond the size that they claim. */
+static bool has_more(const struct pd_source_file *file)
+{
+    char byte;
+
+    return pread(file->fd, &byte, 1, file->st.st_size) > 0;
+}
+
 static enum pd_status path_close_file(void *impl, struct pd_source_file *file,
                                       struct pd_error *err)
 {
@@ -111,8 +121,14 @@ static enum pd_status path_close_file(void *impl, struct pd_source_file *file,
                    !same_time(now.st_mtim, file->st.st_mtim) ||
                    !same_time(now.st_ctim, file->st.st_ctim)) {
             status = pd_error_set(err, PD_SOURCE_CHANGED, 0, "changed while it was read");
+        } else if (has_more(file)) {
+            status = pd_error_set(err, PD_SOURCE_CHANGED, 0, "holds more bytes than its size says");
         }
         close(file->fd);
+    }
+    if (status == PD_OK && file->lack.status != PD_OK) {
+        *err = file->lack;
+        status = file->lack.status;
     }
     free(file);
     return status;

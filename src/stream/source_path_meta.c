@@ -14,28 +14,47 @@
 #include "source_path_priv.h"
 
 enum { NAMES_MAX = 65536, VALUE_MAX = 65536 }; /* the kernel's limits, xattr(7) */
+enum { ROW_MAX = 16 << 20 };                   /* of a group with very many members */
+enum { MAP_LINE = 24 };                        /* about what an extent takes in a sparse map */
+
+/* The name of a user or group; buffer grows until the row fits (a group's row has all members). */
+static void look_up(uint64_t id, bool group, char *out, size_t size)
+{
+    size_t room = 4096;
+    char *buffer = NULL;
+    const char *name = NULL;
+    int failed = ERANGE;
+
+    while (failed == ERANGE && room <= ROW_MAX) {
+        free(buffer);
+        buffer = malloc(room);
+        if (!buffer) {
+            break;
+        }
+        if (group) {
+            struct group row, *found = NULL;
+            failed = getgrgid_r((gid_t)id, &row, buffer, room, &found);
+            name = found ? found->gr_name : NULL;
+        } else {
+            struct passwd row, *found = NULL;
+            failed = getpwuid_r((uid_t)id, &row, buffer, room, &found);
+            name = found ? found->pw_name : NULL;
+        }
+        room *= 4;
+    }
+    /* a name cut short would be another's name: then the number alone counts */
+    snprintf(out, size, "%s", name && strlen(name) < size ? name : "");
+    free(buffer);
+}
 
 static const char *cached_name(struct pd_path_name_cache *cache, uint64_t id, bool group)
 {
     struct pd_path_name_cache *slot = &cache[id % 16];
-    char buffer[4096];
 
-    if (slot->valid && slot->id == id) {
-        return slot->name;
-    }
-    slot->valid = true;
-    slot->id = id;
-    slot->name[0] = '\0';
-    if (group) {
-        struct group row, *found = NULL;
-        if (getgrgid_r((gid_t)id, &row, buffer, sizeof buffer, &found) == 0 && found) {
-            snprintf(slot->name, sizeof slot->name, "%s", found->gr_name);
-        }
-    } else {
-        struct passwd row, *found = NULL;
-        if (getpwuid_r((uid_t)id, &row, buffer, sizeof buffer, &found) == 0 && found) {
-            snprintf(slot->name, sizeof slot->name, "%s", found->pw_name);
-        }
+    if (!slot->valid || slot->id != id) {
+        look_up(id, group, slot->name, sizeof slot->name);
+        slot->valid = true;
+        slot->id = id;
     }
     return slot->name;
 }
@@ -166,39 +185,58 @@ static enum pd_status add_attributes(int fd, const char *path, struct archive_en
     return status;
 }
 
-/* Data extents of a file with holes, by SEEK_DATA and SEEK_HOLE, lseek(2). */
-static enum pd_status add_sparse(int fd, const struct stat *st, struct archive_entry *entry,
-                                 struct pd_error *err)
+/* Next data extent at or behind *at, by SEEK_DATA and SEEK_HOLE, lseek(2): 1, moving *at to its end; 0
+ * behind the last; -1 when the file system cannot tell. */
+static int next_extent(int fd, off_t size, off_t *at, off_t *start)
 {
-    off_t size = st->st_size;
-    off_t at = 0;
+    if (*at >= size) {
+        return 0;
+    }
+    *start = lseek(fd, *at, SEEK_DATA);
+    if (*start < 0) {
+        return errno == ENXIO ? 0 : -1;
+    }
+    if (*start >= size) {
+        return 0;
+    }
+    off_t end = lseek(fd, *start, SEEK_HOLE);
+    if (end <= *start) {
+        return -1;
+    }
+    *at = end < size ? end : size;
+    return 1;
+}
 
-    while (at < size) {
-        off_t data = lseek(fd, at, SEEK_DATA);
-        if (data < 0 && errno == ENXIO) {
-            break;
-        }
-        if (data < 0 && errno == EINVAL) {
-            archive_entry_sparse_clear(entry);
-            return PD_OK; /* the file system cannot tell: store it all */
-        }
-        off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-        if (data < 0 || hole < 0) {
-            return pd_error_set(err, PD_SOURCE_UNREADABLE, errno, "cannot find its holes");
-        }
-        if (hole > size) {
-            hole = size;
-        }
-        if (data >= size) {
-            break;
-        }
-        archive_entry_sparse_add_entry(entry, data, hole - data);
-        at = hole;
+/* The map of a file with holes; none when they cannot be found: then all of it is stored. */
+static void add_sparse(int fd, off_t size, struct archive_entry *entry)
+{
+    off_t at = 0, start = 0;
+    int found;
+
+    while ((found = next_extent(fd, size, &at, &start)) > 0) {
+        archive_entry_sparse_add_entry(entry, start, at - start);
     }
-    if (at == 0) {
-        archive_entry_sparse_add_entry(entry, 0, 0); /* nothing but a hole */
+    if (found < 0) {
+        archive_entry_sparse_clear(entry);
+    } else if (at == 0) {
+        archive_entry_sparse_add_entry(entry, size, 0); /* nothing but a hole */
     }
-    return PD_OK;
+}
+
+uint64_t pd_source_path_stored(const char *path, uint64_t size)
+{
+    int fd = pd_source_path_open_file(path);
+    off_t at = 0, start = 0;
+    uint64_t stored = 0;
+    int found = -1;
+
+    while (fd >= 0 && (found = next_extent(fd, (off_t)size, &at, &start)) > 0) {
+        stored += (uint64_t)(at - start) + MAP_LINE;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return found < 0 || stored > size ? size : stored;
 }
 
 static enum pd_status add_link(const char *path, struct archive_entry *entry,
@@ -219,7 +257,7 @@ static enum pd_status add_link(const char *path, struct archive_entry *entry,
 
 enum pd_status pd_source_path_meta(struct pd_source_path *source, int fd, const char *path,
                                    const struct stat *st, struct archive_entry *entry,
-                                   struct pd_error *err)
+                                   struct pd_error *lack, struct pd_error *err)
 {
     const char *user = cached_name(source->users, st->st_uid, false);
     const char *group = cached_name(source->groups, st->st_gid, true);
@@ -238,12 +276,13 @@ enum pd_status pd_source_path_meta(struct pd_source_path *source, int fd, const 
     if (!S_ISREG(st->st_mode)) {
         archive_entry_set_size(entry, 0);
     }
-    if (status == PD_OK) {
-        status = add_attributes(fd, path, entry, err);
+    if (status == PD_OK && add_attributes(fd, path, entry, lack) == PD_NO_MEMORY) {
+        *err = *lack;
+        status = PD_NO_MEMORY;
     }
     if (status == PD_OK && S_ISREG(st->st_mode) && st->st_size > 0 &&
         (uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size) {
-        status = add_sparse(fd, st, entry, err);
+        add_sparse(fd, st->st_size, entry);
     }
     return status;
 }

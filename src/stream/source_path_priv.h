@@ -22,7 +22,7 @@ struct pd_path_folder {
 struct pd_path_name_cache {
     uint64_t id;
     bool valid;
-    char name[64]; /* "" when the id has no name */
+    char name[257]; /* "" when the id has no name, or one too long */
 };
 
 struct pd_source_path {
@@ -49,10 +49,16 @@ PD_MUST_USE enum pd_status pd_source_path_roots(struct pd_source_path *source,
                                                 struct pd_error *err);
 char pd_source_path_kind(mode_t mode); /* enum pd_kind, 0 for what has none (sockets) */
 
-/* Fills everything but the pathname. fd -1: not open (no regular file). */
+/* For reading, without following a link or waiting for anything; as open(2). */
+int pd_source_path_open_file(const char *path);
+/* About the bytes that a file of this size takes in an archive, its holes left out. */
+uint64_t pd_source_path_stored(const char *path, uint64_t size);
+
+/* Fills everything but the pathname. fd -1: not open (no regular file). lack: gets an error when some
+ * attribute could not be read, and the rest is filled nevertheless. */
 PD_MUST_USE enum pd_status pd_source_path_meta(struct pd_source_path *source, int fd,
                                                const char *path, const struct stat *st,
                                                struct archive_entry *entry,
-                                               struct pd_error *err);
+                                               struct pd_error *lack, struct pd_error *err);
 
 #endif

@@ -320,8 +320,11 @@ static void fill_item(const struct pd_source_path *source, const struct stat *st
     out->ctime = st->st_ctim.tv_sec;
     out->ctime_ns = (uint32_t)st->st_ctim.tv_nsec;
     out->size = kind == PD_KIND_FILE ? (uint64_t)st->st_size : 0;
-    /* a file system may hold small files in its inode and say 0 blocks: trust large gaps only */
-    out->stored = out->size > 65536 && blocks < out->size ? blocks : out->size;
+    /* fewer blocks than bytes: holes, or compression, which saves nothing in an archive; small
+     * files may lie in their inode */
+    out->stored = out->size > 65536 && blocks < out->size
+                      ? pd_source_path_stored(source->path.data, out->size)
+                      : out->size;
     out->dev = st->st_dev;
     out->ino = st->st_ino;
     out->nlink = st->st_nlink;
@@ -389,7 +392,9 @@ static enum pd_status advance(struct pd_source_path *source, bool *root, bool *m
     }
     *root = true;
     pd_buf_clear(&source->path);
-    status = pd_buf_puts(&source->path, source->roots[source->next_root++]);
+    status = pd_buf_puts(&source->path, source->roots[source->next_root]);
+    free(source->roots[source->next_root]); /* a list may name very many */
+    source->roots[source->next_root++] = NULL;
     return status == PD_OK ? PD_OK : pd_error_memory(err, "path");
 }
 
