@@ -103,7 +103,13 @@ static bool take_line(const char **text, const char *end, const char **line, siz
     return true;
 }
 
-/* Splits "<hex> <mark><path>", mark being a space, a tab or '*' as sha256sum prints. */
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Splits "<hex> <mark><path>": the mark is a space or '*' as sha256sum prints and the path is all
+ * that follows; other writers may put blanks of any kind and number before it (RFC 8493, 2.1.3). */
 static bool split_manifest_line(const char *line, size_t len, size_t digest_len, uint8_t *digest,
                                 struct pd_buf *path)
 {
@@ -111,13 +117,12 @@ static bool split_manifest_line(const char *line, size_t len, size_t digest_len,
 
     if (len < at + 3 || !pd_hex_decode(line, digest, digest_len))
         return false;
-    if (line[at] != ' ' && line[at] != '\t')
+    if (!is_blank(line[at]))
         return false;
-    at++;
-    if (line[at] == '*')
-        at++;
+    if (line[at] == ' ' && (line[at + 1] == ' ' || line[at + 1] == '*'))
+        at += 2;
     else
-        while (at < len && (line[at] == ' ' || line[at] == '\t'))
+        while (at < len && is_blank(line[at]))
             at++;
     pd_buf_clear(path);
     return at < len && pd_unescape(line + at, len - at, path) && path->len > 0 &&
@@ -150,11 +155,6 @@ enum pd_status pd_bag_manifest_parse(const char *text, size_t len, size_t digest
     }
     pd_buf_free(&path);
     return status;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
 }
 
 /* Appends to a fixed text what fits. */

@@ -96,6 +96,24 @@ static void manifests_of_any_origin_are_read(void **state)
     pd_buf_free(&lines.paths);
 }
 
+static void a_path_may_begin_with_blanks_and_stars(void **state)
+{
+    static const char *const paths[] = {" a", "\t", "*a", "  ", "* "};
+    struct lines lines = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct pd_buf text = PD_BUF_INIT;
+        size_t len = strlen(paths[i]);
+        assert_int_equal(pd_bag_manifest_line(&text, HEX, paths[i], len), PD_OK);
+        assert_int_equal(parse(text.data, text.len, &lines), PD_OK);
+        assert_int_equal(lines.paths.len, len + 1);
+        assert_memory_equal(lines.paths.data, paths[i], len);
+        pd_buf_free(&text);
+    }
+    pd_buf_free(&lines.paths);
+}
+
 static void bad_manifest_lines_are_refused(void **state)
 {
     static const char *const bad[] = {
@@ -221,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(manifest_lists_what_has_a_digest),
         cmocka_unit_test(manifests_of_any_origin_are_read),
+        cmocka_unit_test(a_path_may_begin_with_blanks_and_stars),
         cmocka_unit_test(bad_manifest_lines_are_refused),
         cmocka_unit_test(the_bad_line_is_named),
         cmocka_unit_test(info_lines),
