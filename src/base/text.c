@@ -51,15 +51,20 @@ enum pd_status pd_buf_puts(struct pd_buf *buf, const char *text)
 enum pd_status pd_buf_printf(struct pd_buf *buf, const char *fmt, ...)
 {
     va_list ap, again;
+    size_t room = buf->cap - buf->len;
     enum pd_status status = PD_NO_MEMORY;
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    int len = vsnprintf(NULL, 0, fmt, ap);
+    int len = vsnprintf(buf->data ? buf->data + buf->len : NULL, room, fmt, ap);
     if (len >= 0 && reserve(buf, (size_t)len) == PD_OK) {
-        vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
+        if ((size_t)len >= room) {
+            vsnprintf(buf->data + buf->len, (size_t)len + 1, fmt, again);
+        }
         buf->len += (size_t)len;
         status = PD_OK;
+    } else if (buf->data) {
+        buf->data[buf->len] = '\0';
     }
     va_end(again);
     va_end(ap);

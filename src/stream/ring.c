@@ -19,15 +19,19 @@ struct reader {
 /*
  * Invariants while lock is free: every attached reader's next is at most head / record_size, and
  * head - oldest * record_size <= slots * record_size, oldest being the least next of the attached;
- * slot[i] is memory of one record, shared by records i, i + slots, ... It points into `memory`, or,
- * where a reader hangs, to a spare record: the place in `memory` is then never written again.
+ * records [recycled, assigned) have memory, record i at place[i % slots], and recycled <= oldest; all
+ * other memory is in idle[0..idle_count). What was left last is taken first: while the writers keep
+ * up, few records go round, and these stay in the processor's cache. Where a reader hangs the record
+ * moves to a spare: its part of `memory` is then never written again.
  */
 struct pd_ring {
     pthread_mutex_t lock;
     pthread_cond_t filled; /* readers wait */
     pthread_cond_t freed;  /* the producer waits */
     uint64_t record_size, slots;
-    uint8_t **slot;
+    uint8_t **place;
+    uint8_t **idle;
+    uint64_t idle_count, recycled, assigned;
     uint8_t *memory;
     uint8_t *spare[READERS_MAX]; /* by the reader that hung; NULL if it did not */
     uint64_t head;  /* bytes committed */
@@ -59,17 +63,20 @@ enum pd_status pd_ring_new(uint64_t bytes, uint64_t record_size, unsigned reader
     ring->record_size = record_size;
     ring->slots = slots;
     ring->readers = readers;
-    ring->slot = calloc(slots, sizeof *ring->slot);
+    ring->place = calloc(slots, sizeof *ring->place);
+    ring->idle = calloc(slots, sizeof *ring->idle);
     ring->memory = pd_record_alloc(slots * record_size);
-    if (!ring->slot || !ring->memory) {
-        free(ring->slot);
+    if (!ring->place || !ring->idle || !ring->memory) {
+        free(ring->place);
+        free(ring->idle);
         free(ring->memory);
         free(ring);
         return pd_error_memory(err, "the block ring; lower buffer");
     }
     for (uint64_t i = 0; i < slots; i++) {
-        ring->slot[i] = ring->memory + i * record_size;
+        ring->idle[i] = ring->memory + (slots - 1 - i) * record_size;
     }
+    ring->idle_count = slots;
     for (unsigned i = 0; i < readers; i++) {
         ring->reader[i].attached = true;
     }
@@ -110,7 +117,8 @@ void pd_ring_release(struct pd_ring *ring)
         free(ring->spare[i]);
     }
     free(ring->memory);
-    free(ring->slot);
+    free(ring->place);
+    free(ring->idle);
     free(ring);
 }
 
@@ -197,6 +205,21 @@ static enum pd_status wait_room(struct pd_ring *ring, uint64_t stall_ns, struct 
     return ring->aborted ? given_up(err) : PD_OK;
 }
 
+/* Memory of the record that is being filled; there is room for it. */
+static uint8_t *current(struct pd_ring *ring)
+{
+    uint64_t record = ring->head / ring->record_size;
+
+    if (ring->assigned == record) {
+        for (uint64_t passed = oldest(ring); ring->recycled < passed; ring->recycled++) {
+            ring->idle[ring->idle_count++] = ring->place[ring->recycled % ring->slots];
+        }
+        ring->place[record % ring->slots] = ring->idle[--ring->idle_count];
+        ring->assigned++;
+    }
+    return ring->place[record % ring->slots];
+}
+
 enum pd_status pd_ring_room(struct pd_ring *ring, uint64_t stall_ns, uint8_t **room, size_t *len,
                             struct pd_error *err)
 {
@@ -206,7 +229,7 @@ enum pd_status pd_ring_room(struct pd_ring *ring, uint64_t stall_ns, uint8_t **r
     status = wait_room(ring, stall_ns, err);
     if (status == PD_OK) {
         uint64_t within = ring->head % ring->record_size;
-        *room = ring->slot[ring->head / ring->record_size % ring->slots] + within;
+        *room = current(ring) + within;
         *len = (size_t)(ring->record_size - within);
     }
     pthread_mutex_unlock(&ring->lock);
@@ -310,7 +333,7 @@ enum pd_status pd_ring_record(struct pd_ring *ring, unsigned index, const uint8_
     uint64_t end = (reader->next + 1) * ring->record_size;
     enum pd_status status = wait_bytes(ring, reader, end, err);
     if (status == PD_OK) {
-        *record = ring->head >= end ? ring->slot[reader->next % ring->slots] : NULL;
+        *record = ring->head >= end ? ring->place[reader->next % ring->slots] : NULL;
     }
     pthread_mutex_unlock(&ring->lock);
     return status;
@@ -339,17 +362,17 @@ enum pd_status pd_ring_agree(struct pd_ring *ring, unsigned index, struct pd_err
     return agreed ? PD_OK : given_up(err);
 }
 
-/* A call that hangs may look at its record for ever: it keeps that memory, and the slot gets new
+/* A call that hangs may look at its record for ever: it keeps that memory, and the record gets other
  * memory with the same bytes for those who come after. */
-static bool retire_slot(struct pd_ring *ring, unsigned index)
+static bool retire(struct pd_ring *ring, unsigned index)
 {
     uint64_t place = ring->reader[index].next % ring->slots;
     uint8_t *spare = pd_record_alloc(ring->record_size);
 
     if (spare) {
-        memcpy(spare, ring->slot[place], ring->record_size);
+        memcpy(spare, ring->place[place], ring->record_size);
         ring->spare[index] = spare;
-        ring->slot[place] = spare;
+        ring->place[place] = spare;
     }
     return spare != NULL;
 }
@@ -360,7 +383,7 @@ void pd_ring_detach(struct pd_ring *ring, unsigned index, bool hung)
 
     pthread_mutex_lock(&ring->lock);
     if (reader->attached) {
-        if (hung && reader->next < ring->head / ring->record_size && !retire_slot(ring, index)) {
+        if (hung && reader->next < ring->head / ring->record_size && !retire(ring, index)) {
             ring->aborted = true;
             pthread_cond_broadcast(&ring->freed);
         }

@@ -99,12 +99,12 @@ static bool same_time(struct timespec a, struct timespec b)
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* Files of procfs and the like have bytes beyond the size that they claim. */
+/* Files of procfs and the like, which take no blocks, have bytes beyond the size that they claim. */
 static bool has_more(const struct pd_source_file *file)
 {
     char byte;
 
-    return pread(file->fd, &byte, 1, file->st.st_size) > 0;
+    return file->st.st_blocks == 0 && pread(file->fd, &byte, 1, file->st.st_size) > 0;
 }
 
 static enum pd_status path_close_file(void *impl, struct pd_source_file *file,

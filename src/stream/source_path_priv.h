@@ -17,6 +17,7 @@ struct pd_path_folder {
     char **names; /* sorted by bytes */
     size_t count, next;
     size_t path_len; /* of this folder in path.data */
+    int fd;          /* -1 where it lies too deep to be held open */
 };
 
 struct pd_path_name_cache {

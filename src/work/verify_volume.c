@@ -145,14 +145,14 @@ static enum pd_status count_files(struct volume *volume, uint32_t *count, struct
 
 static enum pd_status list_files(struct volume *volume, struct pd_error *err)
 {
-    uint32_t count = 0, missing = 0;
+    uint32_t count = 0, missing = 0, failed = 0;
     bool is_index = false;
     struct pd_error error;
     enum pd_status peeked, status = count_files(volume, &count, err);
 
     if (status == PD_OK)
         status = set_kind(volume, 0, DONE, err); /* the label */
-    for (uint32_t n = 1; status == PD_OK && (count > 0 ? n < count : missing < MISSING_MAX); n++) {
+    for (uint32_t n = 1; status == PD_OK && (count > 0 ? n < count : failed < MISSING_MAX); n++) {
         pd_error_clear(&error);
         status = pd_env_check(volume->env, err);
         if (status != PD_OK)
@@ -163,11 +163,13 @@ static enum pd_status list_files(struct volume *volume, struct pd_error *err)
             return peeked;
         }
         missing = peeked == PD_MISSING ? missing + 1 : 0;
+        failed = peeked != PD_OK ? failed + 1 : 0;
         status = set_kind(volume, n,
                           peeked == PD_MISSING ? MISSING : is_index ? INDEX : ARCHIVE, err);
     }
-    if (count == 0) /* numbers behind the last that is there are not missing */
-        volume->count -= missing < volume->count ? missing : volume->count;
+    /* numbers behind the last that is there are not missing; what ails them is told once */
+    if (count == 0 && failed > 0)
+        volume->count -= failed == missing ? failed : failed - 1;
     return status;
 }
 

@@ -247,6 +247,26 @@ static void test_foreign_tape_file(void **state)
     assert_string_equal(seen.list[4].archive, "tape file 7");
 }
 
+/* Behind the damage nothing can be counted nor read: that is told, and comes to an end. */
+static void test_damaged_image(void **state)
+{
+    struct verify_set *set = *state;
+    struct seen seen;
+    char path[300];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/PD100001.tap", set->place[0]);
+    fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    /* the length word before the second record of tape file 1: label, filemark, one record */
+    assert_int_equal(pwrite(fd, "\xff\xff\xff\x7f", 4, 2 * (VERIFY_SET_RECORD + 8) + 4), 4);
+    assert_int_equal(close(fd), 0);
+    check(set, &seen);
+    assert_int_equal(seen.status, PD_BAD_FORMAT);
+    assert_in_range(seen.count, 1, 2);
+    assert_int_equal(seen.list[0].status, PD_BAD_FORMAT);
+}
+
 static void test_wrong_calls(void **state)
 {
     struct verify_set *set = *state;
@@ -279,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_missing_archive, start, end),
         cmocka_unit_test_setup_teardown(test_missing_last_archives, start, end),
         cmocka_unit_test_setup_teardown(test_foreign_tape_file, start, end),
+        cmocka_unit_test_setup_teardown(test_damaged_image, start_tapes, end),
         cmocka_unit_test_setup_teardown(test_wrong_calls, start, end),
     };
 
