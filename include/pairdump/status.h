@@ -134,6 +134,10 @@ enum pd_exit pd_status_exit(enum pd_status status);
 /* Finds a status by its stable name; false, and *out = PD_INTERNAL, when the name is unknown. */
 bool pd_status_parse(const char *name, enum pd_status *out);
 
+/* Of a verification: is what is on the medium bad? False for PD_OK, and for what only tells of the run
+ * (interrupted, no medium, a hung drive). */
+bool pd_status_blames_copy(enum pd_status status);
+
 /* The worse of two by severity; of equals the first. A value outside the table wins and becomes
  * PD_INTERNAL. */
 enum pd_status pd_status_worst(enum pd_status a, enum pd_status b);

@@ -23,6 +23,9 @@ struct pd_expect;
 /* Takes *toc over (it is as after pd_toc_init then). */
 PD_MUST_USE enum pd_status pd_expect_new(struct pd_toc *toc, struct pd_expect **out,
                                          struct pd_error *err);
+/* The same for a tape file that is no archive (an index): only the digests of its records count. */
+PD_MUST_USE enum pd_status pd_expect_new_records(struct pd_toc *toc, struct pd_expect **out,
+                                                 struct pd_error *err);
 struct pd_expect *pd_expect_hold(struct pd_expect *expect);
 void pd_expect_release(struct pd_expect *expect);
 const struct pd_toc *pd_expect_toc(const struct pd_expect *expect);

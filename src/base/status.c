@@ -64,6 +64,22 @@ bool pd_status_parse(const char *name, enum pd_status *out)
     return false;
 }
 
+bool pd_status_blames_copy(enum pd_status status)
+{
+    static const enum pd_status innocent[] = {
+        PD_OK,        PD_INTERRUPTED, PD_NO_MEMORY, PD_HUNG,     PD_NOT_FOUND,
+        PD_NO_MEDIUM, PD_NOT_READY,   PD_BUSY,      PD_AGAIN,    PD_WRONG_VOLUME,
+        PD_USAGE,     PD_UNSUPPORTED, PD_INTERNAL,  PD_UNVERIFIED,
+    };
+
+    for (size_t i = 0; i < sizeof innocent / sizeof innocent[0]; i++) {
+        if (innocent[i] == status) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum pd_status pd_status_worst(enum pd_status a, enum pd_status b)
 {
     if (!known(a) || !known(b)) {

@@ -27,23 +27,6 @@ static enum pd_status add_damage(struct pd_catalog *catalog, int64_t verificatio
     return pd_cat_run(catalog, err, insert, "isnb", verification_id, name, path, strlen(path));
 }
 
-/* Statuses that say something of the run, not of what is on the medium. */
-static bool blames_copy(enum pd_status status)
-{
-    static const enum pd_status innocent[] = {
-        PD_OK,        PD_INTERRUPTED, PD_NO_MEMORY, PD_HUNG,     PD_NOT_FOUND,
-        PD_NO_MEDIUM, PD_NOT_READY,   PD_BUSY,      PD_AGAIN,    PD_WRONG_VOLUME,
-        PD_USAGE,     PD_UNSUPPORTED, PD_INTERNAL,  PD_UNVERIFIED,
-    };
-
-    for (size_t i = 0; i < sizeof innocent / sizeof innocent[0]; i++) {
-        if (innocent[i] == status) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static enum pd_status move_copy(struct pd_catalog *catalog, const struct pd_verification_row *r,
                                 struct pd_error *err)
 {
@@ -59,7 +42,7 @@ static enum pd_status move_copy(struct pd_catalog *catalog, const struct pd_veri
             return pd_error_set(err, PD_CATALOG, 0,
                                 "a copy that was never recorded as written cannot be verified");
         }
-    } else if (blames_copy(r->status)) {
+    } else if (pd_status_blames_copy(r->status)) {
         status = pd_cat_run(catalog, err,
                             "UPDATE copy SET state = 'bad', reason = ?, message = ?, changed = ?"
                             " WHERE id = ? AND state <> 'writing'",

@@ -485,6 +485,9 @@ enum pd_status pd_dump_run(const struct pd_env *env, struct pd_catalog *catalog,
     pd_list_free(d.list);
     free(d.problems.list);
     free(d.archives);
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        pd_expect_release(d.indexes[i].expect);
+    }
     if (d.spool >= 0) {
         close(d.spool);
     }

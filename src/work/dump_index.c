@@ -71,7 +71,18 @@ struct index_out {
     struct pd_target *target;
     uint8_t *record;
     size_t size, used;
+    struct pd_toc records; /* what was written, for reading it back */
 };
+
+static enum pd_status put_record(struct index_out *out, struct pd_error *err)
+{
+    enum pd_status status = pd_target_write(out->target, out->record, out->size, err);
+
+    out->used = 0;
+    return status == PD_OK ? pd_toc_add_record(&out->records,
+                                               pd_record_digest(out->record, out->size), err)
+                           : status;
+}
 
 static enum pd_status put(void *arg, const void *bytes, size_t len, struct pd_error *err)
 {
@@ -86,8 +97,7 @@ static enum pd_status put(void *arg, const void *bytes, size_t len, struct pd_er
         from += n;
         len -= n;
         if (out->used == out->size) {
-            status = pd_target_write(out->target, out->record, out->size, err);
-            out->used = 0;
+            status = put_record(out, err);
         }
     }
     return status;
@@ -177,7 +187,7 @@ static enum pd_status put_index(struct pd_dumping *d, size_t copy, struct index_
     }
     if (status == PD_OK && out->used > 0) {
         memset(out->record + out->used, 0, out->size - out->used);
-        status = pd_target_write(out->target, out->record, out->size, err);
+        status = put_record(out, err);
     }
     pd_tar_writer_free(tar);
     return status;
@@ -188,6 +198,20 @@ struct indexing {
     size_t copy;
     uint32_t file_no;
 };
+
+/* What was written is to be read back. */
+static enum pd_status expect_index(struct indexing *ix, struct index_out *out,
+                                   struct pd_error *err)
+{
+    struct pd_dump_index *index = &ix->d->indexes[ix->copy];
+
+    snprintf(out->records.name, sizeof out->records.name, "%.110s.index", ix->d->row->name);
+    snprintf(out->records.dump_uuid, sizeof out->records.dump_uuid, "%s", ix->d->row->uuid);
+    out->records.record_size = out->size;
+    pd_expect_release(index->expect);
+    index->tape_file = ix->file_no;
+    return pd_expect_new_records(&out->records, &index->expect, err);
+}
 
 static enum pd_status write_index(void *arg, struct pd_error *err)
 {
@@ -200,6 +224,7 @@ static enum pd_status write_index(void *arg, struct pd_error *err)
     enum pd_status status;
 
     snprintf(name, sizeof name, "%s.index", d->row->name);
+    pd_toc_init(&out.records);
     out.record = pd_record_alloc(out.size);
     if (!out.record) {
         return pd_error_memory(err, "index");
@@ -220,8 +245,25 @@ static enum pd_status write_index(void *arg, struct pd_error *err)
     if (status == PD_OK) {
         status = pd_target_use_reserve(out.target, false, err);
     }
+    if (status == PD_OK) {
+        status = expect_index(ix, &out, err);
+    }
+    pd_toc_release(&out.records);
     free(out.record);
     return status;
+}
+
+/* The volume's archives are good all the same; it is not to be written to any more. */
+void pd_dump_lose_index(struct pd_dumping *d, size_t copy, const struct pd_error *why)
+{
+    struct pd_dump_copy_summary *summary = &d->summary->copies[copy];
+
+    pd_dump_warn(d, why);
+    pd_pool_copy(d->pool, copy)->volume.state = PD_VOLUME_BAD;
+    summary->status = pd_status_worst(summary->status, why->status);
+    if (summary->error.status == PD_OK) {
+        summary->error = *why;
+    }
 }
 
 enum pd_status pd_dump_write_indexes(struct pd_dumping *d, struct pd_error *err)
@@ -243,14 +285,8 @@ enum pd_status pd_dump_write_indexes(struct pd_dumping *d, struct pd_error *err)
             copy->volume.tape_files = (uint64_t)ix.file_no + 1;
             continue;
         }
-        /* its archives are good all the same; the volume is not to be written to any more */
         pd_error_context(&why, copy->volume.label, "index", NULL);
-        pd_dump_warn(d, &why);
-        copy->volume.state = PD_VOLUME_BAD;
-        d->summary->copies[i].status = pd_status_worst(d->summary->copies[i].status, why.status);
-        if (d->summary->copies[i].error.status == PD_OK) {
-            d->summary->copies[i].error = why;
-        }
+        pd_dump_lose_index(d, i, &why);
     }
     return PD_OK;
 }

@@ -25,6 +25,12 @@ struct pd_dump_copy {
     bool chosen; /* to be verified */
 };
 
+/* The index of this run on a copy of the pair at hand. */
+struct pd_dump_index {
+    struct pd_expect *expect; /* its records; NULL when it has none, or it was read back */
+    uint32_t tape_file;
+};
+
 struct pd_dump_archive {
     struct pd_archive_row row;
     size_t pair; /* which pair of this run */
@@ -63,6 +69,7 @@ struct pd_dumping {
     size_t archive_count, archive_cap;
     int spool; /* unlinked file with the index texts */
     uint64_t spool_size;
+    struct pd_dump_index indexes[PD_COPIES_MAX];
     struct pd_verifier *verifiers[PD_COPIES_MAX];
     bool scanning;
     struct pd_dump_problems problems; /* of the archive at hand */
@@ -102,5 +109,7 @@ PD_MUST_USE enum pd_status pd_dump_spool_index(struct pd_dumping *d, struct pd_d
                                                const struct pd_toc *toc, struct pd_error *err);
 /* Writes the index of the pair's archives to every live copy. A copy that refuses is degraded. */
 PD_MUST_USE enum pd_status pd_dump_write_indexes(struct pd_dumping *d, struct pd_error *err);
+/* The index of a copy could not be written, or not be read back. */
+void pd_dump_lose_index(struct pd_dumping *d, size_t copy, const struct pd_error *why);
 
 #endif

@@ -3,6 +3,9 @@
 
 #include "dump_priv.h"
 
+/* The catalog numbers copies from 1. */
+enum { INDEX_ID = 0 };
+
 bool pd_dump_choose(struct pd_dumping *d, size_t archive)
 {
     struct pd_verify_policy policy = pd_pool_config(d->pool)->verify;
@@ -114,6 +117,38 @@ static enum pd_status commit_result(void *arg, struct pd_error *err)
     return pd_catalog_verification_add(c->d->catalog, &row, r->damage, r->damage_count, err);
 }
 
+/* A volume that does not give back what was just written to it gets nothing more. */
+static enum pd_status retire_volume(struct pd_dumping *d, size_t copy,
+                                    const struct pd_verify_result *result, struct pd_error *err)
+{
+    struct pd_volume_row *volume = &pd_pool_copy(d->pool, copy)->volume;
+    struct pd_volume_row row;
+    enum pd_status status;
+
+    if (result->unread || !pd_status_blames_copy(result->status)) {
+        return PD_OK;
+    }
+    volume->state = PD_VOLUME_BAD;
+    status = pd_catalog_volume_find(d->catalog, volume->uuid, &row, err);
+    if (status == PD_OK) {
+        row.state = PD_VOLUME_BAD;
+        status = pd_catalog_volume_update(d->catalog, &row, err);
+    }
+    return status;
+}
+
+/* An index is in no row of the catalog: what is found counts for its volume and this run. */
+static enum pd_status take_index_result(struct pd_dumping *d, size_t copy,
+                                        const struct pd_verify_result *result,
+                                        struct pd_error *err)
+{
+    if (result->status == PD_OK) {
+        return PD_OK;
+    }
+    pd_dump_lose_index(d, copy, &result->error);
+    return retire_volume(d, copy, result, err);
+}
+
 static enum pd_status take_result(struct pd_dumping *d, size_t copy,
                                   const struct pd_verify_result *result, struct pd_error *err)
 {
@@ -124,7 +159,11 @@ static enum pd_status take_result(struct pd_dumping *d, size_t copy,
                                    .arg = &committing,
                                    .retry = pd_dump_retry(d, "commit")};
     struct pd_dump_copy_summary *summary = &d->summary->copies[copy];
+    enum pd_status status;
 
+    if (result->copy_id == INDEX_ID) {
+        return take_index_result(d, copy, result, err);
+    }
     for (size_t a = 0; a < d->archive_count; a++) {
         if (d->archives[a].copies[copy].id == result->copy_id) {
             d->archives[a].copies[copy].status = result->status;
@@ -141,7 +180,11 @@ static enum pd_status take_result(struct pd_dumping *d, size_t copy,
         pd_dump_warn(d, &result->error);
     }
     /* a volume that could not be opened says nothing of the copy: only the run remembers */
-    return result->unread ? PD_OK : pd_activity_run(d->env, &activity, err);
+    if (result->unread) {
+        return PD_OK;
+    }
+    status = pd_activity_run(d->env, &activity, err);
+    return status == PD_OK ? retire_volume(d, copy, result, err) : status;
 }
 
 enum pd_status pd_dump_poll(struct pd_dumping *d, struct pd_error *err)
@@ -159,6 +202,32 @@ enum pd_status pd_dump_poll(struct pd_dumping *d, struct pd_error *err)
                 pd_verify_result_release(&result);
             }
         }
+    }
+    return status;
+}
+
+/* The indexes of the pair, behind its archives. */
+static enum pd_status feed_indexes(struct pd_dumping *d, struct pd_error *err)
+{
+    bool wanted = pd_pool_config(d->pool)->verify.mode != PD_VERIFY_NONE;
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        struct pd_dump_index *index = &d->indexes[i];
+        if (index->expect && wanted && status == PD_OK) {
+            status = d->verifiers[i] ? PD_OK : start(d, i, err);
+            if (status == PD_OK) {
+                status = pd_verifier_add(d->verifiers[i], index->expect, index->tape_file,
+                                         INDEX_ID, err);
+            }
+            if (status == PD_HUNG) {
+                pd_dump_lose_index(d, i, err);
+                pd_error_clear(err);
+                status = PD_OK;
+            }
+        }
+        pd_expect_release(index->expect);
+        index->expect = NULL;
     }
     return status;
 }
@@ -245,6 +314,9 @@ enum pd_status pd_dump_verify_pair(struct pd_dumping *d, struct pd_error *err)
 
     atomic_store(&d->env->progress->phase, PD_PHASE_VERIFY);
     status = verify_tapes(d, err);
+    if (status == PD_OK) {
+        status = feed_indexes(d, err);
+    }
     if (finish_verifiers(d, status == PD_OK ? err : &late) != PD_OK && status == PD_OK) {
         status = err->status;
     }

@@ -278,19 +278,25 @@ static enum pd_status save_volumes(struct pd_dumping *d, struct pd_error *err)
     return status;
 }
 
-static enum pd_status close_pair(struct pd_dumping *d, bool full, struct pd_error *err)
+/* Why nothing more goes to a pair. */
+enum closing { PAIR_FULL, PAIR_LAST, PAIR_LEFT };
+
+static enum pd_status close_pair(struct pd_dumping *d, enum closing why, struct pd_error *err)
 {
     enum pd_status status = pd_dump_write_indexes(d, err);
 
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
         struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
-        if (copy->volume.id != 0 && full && copy->volume.state == PD_VOLUME_APPENDABLE) {
+        if (copy->volume.id != 0 && why == PAIR_FULL && copy->volume.state == PD_VOLUME_APPENDABLE) {
             copy->volume.state = PD_VOLUME_FULL_STATE;
             pd_log_line(d->env->log, PD_LOG_NOTE, "%s is full and closed", copy->volume.label);
         }
     }
     if (status == PD_OK) {
         status = save_volumes(d, err);
+    }
+    if (status == PD_OK && why == PAIR_LAST) {
+        status = pd_dump_set_state(d, PD_DUMP_VERIFY, err);
     }
     if (status == PD_OK) {
         status = pd_dump_verify_pair(d, err);
@@ -363,7 +369,7 @@ static enum pd_status change_pair(struct loop *loop, struct writing *w, struct p
         status = settle(loop, err);
     }
     if (status == PD_OK) {
-        status = close_pair(d, true, err);
+        status = close_pair(d, PAIR_FULL, err);
     }
     loop->mounted = false;
     loop->in_vain = fresh && empty ? loop->in_vain + 1 : 0;
@@ -472,7 +478,7 @@ static enum pd_status close_loop(struct loop *loop, enum pd_status status, struc
     enum pd_status settled = settle(loop, &late);
 
     if (settled == PD_OK && loop->mounted) {
-        settled = close_pair(loop->d, false, &late);
+        settled = close_pair(loop->d, status == PD_OK ? PAIR_LAST : PAIR_LEFT, &late);
     }
     if (status == PD_OK && settled != PD_OK) {
         *err = late;

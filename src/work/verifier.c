@@ -256,6 +256,7 @@ static enum pd_status check_step(void *arg, struct pd_error *err)
                                       .target = checking->target,
                                       .tape_file = core->current.tape_file,
                                       .expect = pd_expect_toc(core->current.expect),
+                                      .records_only = pd_expect_is_records(core->current.expect),
                                       .copy = core->copy,
                                       .beat = beat,
                                       .beat_arg = core};

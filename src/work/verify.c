@@ -13,6 +13,7 @@
 struct pd_expect {
     atomic_uint refs;
     struct pd_toc toc;
+    bool records_only;
 };
 
 enum pd_status pd_expect_new(struct pd_toc *toc, struct pd_expect **out, struct pd_error *err)
@@ -27,6 +28,21 @@ enum pd_status pd_expect_new(struct pd_toc *toc, struct pd_expect **out, struct 
     pd_toc_init(toc);
     *out = expect;
     return PD_OK;
+}
+
+enum pd_status pd_expect_new_records(struct pd_toc *toc, struct pd_expect **out,
+                                     struct pd_error *err)
+{
+    enum pd_status status = pd_expect_new(toc, out, err);
+
+    if (status == PD_OK)
+        (*out)->records_only = true;
+    return status;
+}
+
+bool pd_expect_is_records(const struct pd_expect *expect)
+{
+    return expect != NULL && expect->records_only;
 }
 
 struct pd_expect *pd_expect_hold(struct pd_expect *expect)

@@ -399,7 +399,9 @@ enum pd_status pd_verify_job_run(const struct pd_verify_job *job, struct pd_veri
     pd_toc_init(&walk.own);
     walk.toc = job->expect != NULL ? job->expect : &walk.own;
     status = pd_verify_records_open(&records, job, &findings, err);
-    if (status == PD_OK && !records.ended)
+    if (status == PD_OK && !records.ended && job->records_only)
+        check_rest(&records, &findings, false);
+    else if (status == PD_OK && !records.ended)
         status = check_archive(&walk, err);
     result->records = records.next;
     pd_verify_records_close(&records);

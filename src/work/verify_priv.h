@@ -23,10 +23,13 @@ struct pd_verify_job {
     struct pd_target *target; /* mounted */
     uint32_t tape_file;
     const struct pd_toc *expect;  /* NULL: by its own manifest */
+    bool records_only;            /* by the digests of its records, without a look inside */
     unsigned copy;                /* for progress */
     bool (*beat)(void *beat_arg); /* per record; false: stop at once. May be NULL */
     void *beat_arg;
 };
+
+bool pd_expect_is_records(const struct pd_expect *expect);
 
 /* As pd_verify_archive. */
 PD_MUST_USE enum pd_status pd_verify_job_run(const struct pd_verify_job *job,

@@ -185,6 +185,23 @@ static void test_across_by_hand(void **state)
     }
 }
 
+static void test_what_blames_the_medium(void **state)
+{
+    static const enum pd_status bad[] = {PD_BAD_RECORD, PD_BAD_FILE, PD_BAD_FORMAT,
+                                         PD_TRUNCATED,  PD_MISSING,  PD_IO};
+    static const enum pd_status run[] = {PD_OK,        PD_INTERRUPTED, PD_HUNG,
+                                         PD_NO_MEMORY, PD_NO_MEDIUM,   PD_BUSY,
+                                         PD_WRONG_VOLUME, PD_UNVERIFIED};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_true(pd_status_blames_copy(bad[i]));
+    }
+    for (size_t i = 0; i < sizeof run / sizeof run[0]; i++) {
+        assert_false(pd_status_blames_copy(run[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_exit_zero_is_rare),       cmocka_unit_test(test_unknown_is_internal),
         cmocka_unit_test(test_parse_unknown),           cmocka_unit_test(test_worst_of_all_pairs),
         cmocka_unit_test(test_across_all_combinations), cmocka_unit_test(test_across_by_hand),
+        cmocka_unit_test(test_what_blames_the_medium),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
