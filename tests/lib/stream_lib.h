@@ -77,7 +77,6 @@ struct sl_volume {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool released;          /* what hangs goes on */
-    bool hangs;             /* some call hangs now */
     uint64_t calls[SL_CALLS];
     uint8_t *open, *kept;   /* the tape file being written; the last one ended */
     uint64_t open_records, kept_records, open_cap;
@@ -94,7 +93,9 @@ struct pd_target *sl_target(struct sl_volume *volume);
 void sl_close(struct pd_target *target);
 /* Lets the call that hangs go on, and all later ones. */
 void sl_let_go(struct sl_volume *volume);
-/* Waits (10 s at most) until a call hangs. */
-void sl_wait_hang(struct sl_volume *volume);
+/* How often it was closed; and waits (10 s at most) until it was once. Then all that was done to it
+ * can be looked at. */
+unsigned sl_closed(struct sl_volume *volume);
+void sl_wait_closed(struct sl_volume *volume);
 
 #endif
