@@ -230,7 +230,6 @@ static void both_copies_are_bit_identical(void **state)
     assert_int_equal(b->e.progress.hung, 0);
     b->job.durable = false;
     expect(b, PD_OK, PD_OK, PD_OK); /* another archive behind it */
-    assert_int_equal(b->volumes[1].ended, 2);
     assert_int_equal(b->copies[1].file_no, 2);
     assert_false(b->volumes[1].durable);
 }
@@ -412,6 +411,7 @@ static void a_call_that_hangs_costs_its_copy_only(void **state)
         struct sl_volume *v = &b->volumes[bad];
 
         hang_at(b, bad, where[i].call, where[i].number);
+        b->volumes[1 - bad].write_ms = 2; /* so that all memory of the ring is used again */
         expect(b, PD_OK, bad == 0 ? PD_HUNG : PD_OK, bad == 1 ? PD_HUNG : PD_OK);
         expect_whole(b, 1 - bad);
         assert_int_equal(b->e.progress.hung, 1);

@@ -117,10 +117,9 @@ static void finishing_pads_the_last_record_with_zeros(void **state)
     uint8_t zeros[SL_RECORD] = {0};
     const uint8_t *record;
 
-    for (uint64_t i = 0; i < SLOTS; i++) { /* leaves other bytes in all places */
-        sl_put_records(ring, 1);
+    sl_put_records(ring, SLOTS); /* leaves other bytes everywhere */
+    for (uint64_t i = 0; i < SLOTS; i++)
         sl_take(ring, 0, i);
-    }
     sl_put(ring, 100, 100);
     sl_finish(ring);
     assert_int_equal(pd_ring_position(ring), (SLOTS + 1) * SL_RECORD);
@@ -299,12 +298,13 @@ static void a_detached_reader_no_longer_holds_the_ring(void **state)
     sl_take(ring, 1, SLOTS);
 }
 
-/* Goes round the ring with the last reader, from record number on. */
-static void go_round(struct pd_ring *ring, unsigned reader, uint64_t number, uint64_t records)
+/* Fills the whole ring and empties it with the last reader, from record number on. */
+static void go_round(struct pd_ring *ring, unsigned reader, uint64_t number, unsigned rounds)
 {
-    for (uint64_t i = 0; i < records; i++) {
-        sl_put_records(ring, 1);
-        sl_take(ring, reader, number + i);
+    for (; rounds > 0; rounds--) {
+        sl_put_records(ring, SLOTS);
+        for (uint64_t i = 0; i < SLOTS; i++)
+            sl_take(ring, reader, number++);
     }
 }
 
@@ -323,7 +323,7 @@ static void the_record_of_a_reader_that_hangs_is_never_filled_again(void **state
     pd_ring_detach(ring, 1, true);
     for (uint64_t i = 0; i < SLOTS; i++)
         sl_take(ring, 2, i); /* one that comes later finds the same bytes */
-    go_round(ring, 2, SLOTS, 5 * SLOTS);
+    go_round(ring, 2, SLOTS, 5);
     assert_true(sl_right(held[0], SL_RECORD, SL_RECORD));
     assert_true(sl_right(held[1], SL_RECORD, SL_RECORD));
 }
@@ -347,7 +347,7 @@ static void one_after_the_other_may_hang_in_the_same_place(void **state)
     assert_ptr_not_equal(held[0], held[1]);
     pd_ring_detach(ring, 1, true);
     sl_take(ring, 2, SLOTS);
-    go_round(ring, 2, SLOTS + 1, 3 * SLOTS);
+    go_round(ring, 2, SLOTS + 1, 3);
     assert_true(sl_right(held[0], 0, SL_RECORD));
     assert_true(sl_right(held[1], SLOTS * SL_RECORD, SL_RECORD));
 }
@@ -367,7 +367,7 @@ static void one_that_hangs_without_a_record_holds_none(void **state)
     pd_ring_commit(ring, len);
     sl_take(ring, 1, 0);
     sl_take(ring, 1, 1);
-    go_round(ring, 1, 2, 2 * SLOTS);
+    go_round(ring, 1, 2, 2);
 }
 
 static void a_hold_keeps_the_memory_after_the_producer_let_go(void **state)
