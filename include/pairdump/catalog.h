@@ -228,12 +228,23 @@ PD_MUST_USE enum pd_status pd_catalog_ls(struct pd_catalog *catalog, int64_t dum
                                          const char *folder, pd_found_fn fn, void *arg,
                                          struct pd_error *err);
 
-/* Is this source item held, whole and unchanged (kind, size, mtime and ctime to the ns), in an
- * archive all of whose copies are verified and as many as its dump was to have? The answer is
+/* Copies that dumps (0: all) were to have, and that no row tells of. */
+PD_MUST_USE enum pd_status pd_catalog_missing_copies(struct pd_catalog *catalog, int64_t dump_id,
+                                                     uint64_t *count, struct pd_error *err);
+
+/* A volume that is not what or where it was: its verified copies count as written only, with the reason,
+ * until they are read back again. */
+PD_MUST_USE enum pd_status pd_catalog_volume_doubt(struct pd_catalog *catalog, int64_t volume_id,
+                                                   const struct pd_error *why,
+                                                   struct pd_error *err);
+
+/* Is this source item held, whole and unchanged (kind, inode, size, mtime and ctime to the ns), in an
+ * archive all of whose copies are verified, `copies` at least and as many as its dump was to have? The
+ * answer is
  * PD_OK; else why not: PD_NOT_FOUND (never dumped), PD_SOURCE_CHANGED (other size or times),
  * PD_UNVERIFIED, PD_DEGRADED (a copy is bad or missing). *why gets it; the return value is about
  * the catalog. */
 PD_MUST_USE enum pd_status pd_catalog_held(struct pd_catalog *catalog, const struct pd_item *item,
-                                           enum pd_status *why, struct pd_error *err);
+                                           unsigned copies, enum pd_status *why, struct pd_error *err);
 
 #endif

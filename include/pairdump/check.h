@@ -24,6 +24,7 @@ struct pd_check_options {
 struct pd_check_summary {
     enum pd_status status;
     uint64_t archives, copies, good, bad, unreachable;
+    uint64_t missing; /* copies that the dumps were to have, and that were never begun */
     uint64_t bytes;
     uint64_t files_lost; /* files with no good copy, as far as this run can tell */
 };
@@ -33,7 +34,8 @@ PD_MUST_USE enum pd_status pd_check_run(const struct pd_env *env, struct pd_cata
                                         struct pd_check_summary *summary, struct pd_error *err);
 
 /* Where a volume can be read now: looks at the `at` targets, then at the catalog's location. Caller
- * frees *url. PD_NOT_FOUND naming label and places tried. */
+ * frees *url. PD_NOT_FOUND naming label and places tried; PD_MISSING when the catalog's place can be
+ * looked at, and the volume is not there as it was recorded. */
 PD_MUST_USE enum pd_status pd_locate_volume(const struct pd_env *env,
                                             const struct pd_volume_row *volume,
                                             const char *const *at, size_t at_count, char **url,

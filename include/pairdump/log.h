@@ -21,6 +21,7 @@ void pd_log_free(struct pd_log *log);
 void pd_log_set_level(struct pd_log *log, enum pd_log_level level);
 const char *pd_log_level_name(enum pd_log_level level);
 
+/* log NULL: nobody listens. */
 void pd_log_line(struct pd_log *log, enum pd_log_level level, const char *fmt, ...)
     PD_PRINTF(3, 4);
 /* Logs an error with its context, as pd_error_format does. */

@@ -16,7 +16,9 @@ struct pd_safe_summary {
     uint64_t unsafe, unsafe_bytes;
     uint64_t by_status[PD_STATUS_COUNT]; /* why not, counted */
 };
+/* copies: held in so many at least. */
 PD_MUST_USE enum pd_status pd_safe_run(const struct pd_env *env, struct pd_catalog *catalog,
+                                       unsigned copies,
                                        const struct pd_source_path_options *source, pd_safe_fn fn,
                                        void *arg, struct pd_safe_summary *summary,
                                        struct pd_error *err);

@@ -89,6 +89,10 @@ struct pd_source_path_options {
     pd_problem_fn on_problem;
     void *problem_arg;
 };
+/* The absolute path under which a path is archived. ".." leads where the disk says, which is not always
+ * one name up; "link/" means what the link leads to; no other link is followed. Caller frees *out. */
+PD_MUST_USE enum pd_status pd_source_path_name(const char *path, const char *cwd, char **out,
+                                               struct pd_error *err);
 PD_MUST_USE enum pd_status pd_source_path_open(const struct pd_env *env,
                                                const struct pd_source_path_options *options,
                                                struct pd_source **out, struct pd_error *err);

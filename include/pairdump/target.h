@@ -38,6 +38,7 @@ struct pd_target_space {
 
 struct pd_target_position {
     uint32_t file_count; /* tape files on the volume, the label included */
+    uint64_t unended;    /* bytes behind the last filemark: a tape file that was never finished */
 };
 
 typedef enum pd_status (*pd_volume_fn)(void *arg, const char *label, struct pd_error *err);

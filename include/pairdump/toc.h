@@ -44,7 +44,8 @@ struct pd_toc_file {
     uint32_t mtime_ns, ctime_ns;
     int64_t mtime, ctime; /* seconds since the epoch, of the source */
     uint64_t uid, gid;
-    uint64_t dev, ino; /* of the source, to find hard links; 0, 0 when it has one name only */
+    uint64_t dev, ino; /* of the source: ino to know it again, dev to find hard links; 0 when it
+                          has one name only */
     uint64_t size;     /* logical bytes of a regular file, else 0 */
     uint64_t offset;   /* in the archive: first byte of its first header */
     uint64_t length;   /* bytes in the archive with headers and padding */

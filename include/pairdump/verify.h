@@ -77,8 +77,9 @@ PD_MUST_USE enum pd_status pd_verifier_finish(struct pd_verifier *verifier, stru
 void pd_verifier_free(struct pd_verifier *verifier);
 
 /* A volume by itself, no catalog: label, each index, each archive (by its index, else by its own
- * manifest). Calls fn per archive. *status is the worst of the volume. An archive without an
- * index that passes by its own manifest is PD_OK, and the log has a note of it. */
+ * manifest). Calls fn per archive. *status is the worst of the volume; with no archive on it that is PD_OK.
+ * An archive without an index that passes by its own manifest is PD_UNVERIFIED: its manifest does not
+ * cover owners, modes and times. */
 typedef enum pd_status (*pd_verify_result_fn)(void *arg, const struct pd_verify_result *result,
                                               struct pd_error *err);
 PD_MUST_USE enum pd_status pd_verify_volume(const struct pd_env *env, const char *url,

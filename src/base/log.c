@@ -64,7 +64,7 @@ void pd_log_line(struct pd_log *log, enum pd_log_level level, const char *fmt, .
     char text[sizeof line + 1]; /* so that what is cut here is marked as cut below */
     va_list ap;
 
-    if ((int)level < atomic_load(&log->level)) {
+    if (!log || (int)level < atomic_load(&log->level)) {
         return;
     }
     va_start(ap, fmt);
@@ -78,7 +78,7 @@ void pd_log_error(struct pd_log *log, enum pd_log_level level, const struct pd_e
 {
     char line[2048];
 
-    if ((int)level >= atomic_load(&log->level)) {
+    if (log && (int)level >= atomic_load(&log->level)) {
         pd_error_format(err, line, sizeof line);
         emit(log, level, line);
     }

@@ -226,3 +226,23 @@ enum pd_status pd_catalog_copies(struct pd_catalog *catalog, int64_t archive_id,
     pd_sql_reset(stmt);
     return status;
 }
+
+enum pd_status pd_catalog_missing_copies(struct pd_catalog *catalog, int64_t dump_id,
+                                         uint64_t *count, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    bool more = true;
+    enum pd_status status = pd_cat_query(
+        catalog, &stmt, err,
+        "SELECT COALESCE(SUM(lack), 0) FROM (SELECT d.copies -"
+        " (SELECT COUNT(*) FROM copy c WHERE c.archive_id = a.id) AS lack"
+        " FROM archive a JOIN dump d ON d.id = a.dump_id WHERE ? = 0 OR d.id = ?) AS each_one"
+        " WHERE lack > 0",
+        "ii", dump_id, dump_id);
+
+    *count = 0;
+    if (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more)
+        *count = (uint64_t)pd_sql_int(stmt, 0);
+    pd_sql_reset(stmt);
+    return status;
+}

@@ -81,7 +81,7 @@ enum pd_status pd_catalog_dumps(struct pd_catalog *catalog, pd_dump_fn fn, void 
     struct pd_dump_row row;
     bool more = true;
     enum pd_status status = pd_cat_query(
-        catalog, &stmt, err, "SELECT id, " COLUMNS " FROM dump ORDER BY started, id", "");
+        catalog, &stmt, err, "SELECT id, " COLUMNS " FROM dump ORDER BY id", "");
 
     while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
         read_row(stmt, &row);

@@ -192,6 +192,13 @@ enum pd_status pd_catalog_ls(struct pd_catalog *catalog, int64_t dump_id, const 
 
 /* ---- held ---- */
 
+/* Another file may come to stand at a path, by a renamed folder, with the same size and times: files
+ * written at the same instant have these. 0: the source has no such numbers. */
+static bool same_inode(uint64_t ino, const struct pd_item *item)
+{
+    return ino == item->ino || ino == 0 || item->ino == 0;
+}
+
 static bool unchanged(struct pd_sql_stmt *stmt, const struct pd_item *item)
 {
     char kind = (char)pd_sql_int(stmt, 0);
@@ -199,7 +206,8 @@ static bool unchanged(struct pd_sql_stmt *stmt, const struct pd_item *item)
     kind = kind == PD_KIND_HARDLINK ? PD_KIND_FILE : kind;
     return kind == item->kind && (uint64_t)pd_sql_int(stmt, 2) == item->size &&
            pd_sql_int(stmt, 3) == item->mtime && pd_sql_int(stmt, 4) == item->mtime_ns &&
-           pd_sql_int(stmt, 5) == item->ctime && pd_sql_int(stmt, 6) == item->ctime_ns;
+           pd_sql_int(stmt, 5) == item->ctime && pd_sql_int(stmt, 6) == item->ctime_ns &&
+           same_inode((uint64_t)pd_sql_int(stmt, 9), item);
 }
 
 static enum pd_status judge(struct pd_catalog *catalog, int64_t archive_id, unsigned copies,
@@ -234,7 +242,7 @@ static int nearness(enum pd_status why)
 }
 
 enum pd_status pd_catalog_held(struct pd_catalog *catalog, const struct pd_item *item,
-                               enum pd_status *why, struct pd_error *err)
+                               unsigned copies, enum pd_status *why, struct pd_error *err)
 {
     struct pd_sql_stmt *stmt = NULL;
     struct counts counts = {0};
@@ -250,7 +258,7 @@ enum pd_status pd_catalog_held(struct pd_catalog *catalog, const struct pd_item 
     }
     status = pd_cat_query(catalog, &stmt, err,
                           "SELECT f.kind, f.state, f.size, f.mtime, f.mtime_ns, f.ctime,"
-                          " f.ctime_ns, f.archive_id, p.copies FROM file f"
+                          " f.ctime_ns, f.archive_id, p.copies, f.ino FROM file f"
                           " JOIN archive a ON a.id = f.archive_id JOIN dump p ON p.id = a.dump_id"
                           " WHERE f.folder_id = ? AND f.name = ? ORDER BY f.archive_id DESC",
                           "ib", folder_id, name, strlen(name));
@@ -258,7 +266,8 @@ enum pd_status pd_catalog_held(struct pd_catalog *catalog, const struct pd_item 
            (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
         enum pd_status here = PD_SOURCE_CHANGED;
         if (pd_sql_int(stmt, 1) == PD_WHOLE && unchanged(stmt, item)) {
-            status = judge(catalog, pd_sql_int(stmt, 7), (unsigned)pd_sql_int(stmt, 8), &counts,
+            unsigned asked = (unsigned)pd_sql_int(stmt, 8);
+            status = judge(catalog, pd_sql_int(stmt, 7), asked > copies ? asked : copies, &counts,
                            &here, err);
         }
         *why = nearness(here) > nearness(*why) ? here : *why;

@@ -49,6 +49,13 @@ static enum pd_status move_copy(struct pd_catalog *catalog, const struct pd_veri
                             "ssii", pd_status_name(r->status), r->message, r->finished,
                             r->copy_id);
     }
+    if (r->status == PD_HUNG) { /* not bad, but not to be relied on before it was read */
+        status = pd_cat_run(catalog, err,
+                            "UPDATE copy SET state = 'written', reason = ?, message = ?,"
+                            " changed = ? WHERE id = ? AND state = 'verified'",
+                            "ssii", pd_status_name(r->status), r->message, r->finished,
+                            r->copy_id);
+    }
     if (status == PD_OK && good) {
         status = pd_cat_run(catalog, err,
                             "UPDATE volume SET last_verified = ?"

@@ -53,6 +53,29 @@ enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog,
     return pd_cat_transaction(catalog, update, &copy, err);
 }
 
+struct doubt {
+    int64_t volume_id;
+    const struct pd_error *why;
+};
+
+static enum pd_status doubt(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    const struct doubt *d = arg;
+
+    return pd_cat_run(catalog, err,
+                      "UPDATE copy SET state = 'written', reason = ?, message = ?"
+                      " WHERE volume_id = ? AND state = 'verified'",
+                      "ssi", pd_status_name(d->why->status), d->why->message, d->volume_id);
+}
+
+enum pd_status pd_catalog_volume_doubt(struct pd_catalog *catalog, int64_t volume_id,
+                                       const struct pd_error *why, struct pd_error *err)
+{
+    struct doubt d = {volume_id, why};
+
+    return pd_cat_transaction(catalog, doubt, &d, err);
+}
+
 static void read_row(struct pd_sql_stmt *stmt, struct pd_volume_row *r)
 {
     memset(r, 0, sizeof *r);

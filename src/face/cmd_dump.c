@@ -68,6 +68,18 @@ static void show_warning(void *arg, const struct pd_error *warning)
     }
 }
 
+/* What became of a copy, in a word; "ok" is for what was read back. */
+static const char *copy_word(const struct pd_dump_copy_summary *copy, uint64_t archives)
+{
+    if (copy->status != PD_OK) {
+        return pd_status_name(copy->status);
+    }
+    if (copy->archives_written == 0) {
+        return archives == 0 ? "-" : "nothing written";
+    }
+    return copy->archives_verified > 0 ? "ok" : "written";
+}
+
 static void print_copy(FILE *out, const struct pd_dump_copy_summary *copy, size_t number,
                        uint64_t archives)
 {
@@ -75,7 +87,7 @@ static void print_copy(FILE *out, const struct pd_dump_copy_summary *copy, size_
 
     pd_format_size(copy->bytes, bytes, sizeof bytes);
     fprintf(out, "  copy %zu  %-17s  %s  %s in %" PRIu64 " of %" PRIu64 " archives", number,
-            copy->labels[0] ? copy->labels : "(no volume)", pd_status_name(copy->status), bytes,
+            copy->labels[0] ? copy->labels : "(no volume)", copy_word(copy, archives), bytes,
             copy->archives_written, archives);
     fprintf(out, ", %" PRIu64 " verified", copy->archives_verified);
     if (copy->archives_bad > 0) {
@@ -95,7 +107,7 @@ static const char *verdict(enum pd_status status)
     case PD_EXIT_OK:
         return "OK";
     case PD_EXIT_DEGRADED:
-        return "DEGRADED";
+        return status == PD_UNVERIFIED ? "WRITTEN, UNVERIFIED" : "DEGRADED";
     case PD_EXIT_INTERRUPTED:
         return "INTERRUPTED";
     default:

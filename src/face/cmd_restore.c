@@ -104,9 +104,57 @@ static enum pd_status make_absolute(const struct pd_args *args, char ***out, str
         return pd_error_memory(err, "patterns");
     }
     for (size_t i = 0; i < args->word_count && status == PD_OK; i++) {
-        status = pd_path_absolute(args->words[i], "/", &(*out)[i], err);
+        status = args->words[i][0]
+                     ? pd_path_absolute(args->words[i], "/", &(*out)[i], err)
+                     : pd_error_set(err, PD_USAGE, 0, "a pattern is empty; --all restores all");
     }
     return status;
+}
+
+/* What the dump does not hold cannot come back, whatever is asked for. */
+static void warn_of_gaps(struct pd_face *face, const struct pd_dump_row *dump)
+{
+    if (dump->state != PD_DUMP_DONE) {
+        pd_log_line(face->env.log, PD_LOG_WARN,
+                    "dump %s was never finished: what it wrote last is not in it", dump->name);
+    }
+    if (dump->skipped > 0) {
+        pd_log_line(face->env.log, PD_LOG_WARN,
+                    "dump %s is incremental: %" PRIu64 " files that earlier dumps hold are not in it",
+                    dump->name, dump->skipped);
+    }
+    if (dump->problems > 0) {
+        pd_log_line(face->env.log, PD_LOG_WARN,
+                    "dump %s had trouble with %" PRIu64 " source files; see show %s", dump->name,
+                    dump->problems, dump->name);
+    }
+}
+
+static void take_options(struct pd_face *face, const struct pd_args *args,
+                         struct restore_view *view, struct pd_restore_options *options)
+{
+    options->destination = pd_args_get(args, "to") ? pd_args_get(args, "to") : ".";
+    options->from = pd_args_get(args, "from");
+    options->pattern_count = args->word_count;
+    options->overwrite = pd_args_flag(args, "overwrite");
+    options->dry_run = pd_args_flag(args, "dry-run");
+    options->retry = pd_config_retry(face->config, "restore");
+    options->on_file = show_file;
+    options->file_arg = view;
+    options->on_avoided = show_avoided;
+    options->avoided_arg = view;
+}
+
+static enum pd_status judge(const struct pd_restore_summary *summary,
+                            const struct pd_dump_row *dump, struct pd_error *err)
+{
+    if (summary->status != PD_OK) {
+        return pd_error_set(err, summary->status, 0, "not everything asked for is back");
+    }
+    if (dump->state != PD_DUMP_DONE) {
+        return pd_error_set(err, PD_DEGRADED, 0, "the dump %s was never finished", dump->name);
+    }
+    return PD_OK;
 }
 
 enum pd_status pd_cmd_restore(struct pd_face *face, const struct pd_args *args,
@@ -139,19 +187,11 @@ enum pd_status pd_cmd_restore(struct pd_face *face, const struct pd_args *args,
     if (status != PD_OK) {
         goto out;
     }
+    warn_of_gaps(face, dump);
     options.dump_id = dump->id;
-    options.destination = pd_args_get(args, "to") ? pd_args_get(args, "to") : ".";
-    options.from = pd_args_get(args, "from");
     options.at = at;
     options.patterns = (const char *const *)patterns;
-    options.pattern_count = args->word_count;
-    options.overwrite = pd_args_flag(args, "overwrite");
-    options.dry_run = pd_args_flag(args, "dry-run");
-    options.retry = pd_config_retry(face->config, "restore");
-    options.on_file = show_file;
-    options.file_arg = &view;
-    options.on_avoided = show_avoided;
-    options.avoided_arg = &view;
+    take_options(face, args, &view, &options);
     if (face->json) {
         view.files = json_array();
         view.avoided = json_array();
@@ -163,10 +203,7 @@ enum pd_status pd_cmd_restore(struct pd_face *face, const struct pd_args *args,
     pd_ticker_clear(face->ticker);
     if (status == PD_OK) {
         print_summary(face, &options, &summary);
-        status = summary.status;
-        if (status != PD_OK) {
-            pd_error_set(err, status, 0, "not everything asked for is back");
-        }
+        status = judge(&summary, dump, err);
     }
 out:
     pd_catalog_close(catalog);

@@ -11,6 +11,7 @@ const struct pd_option pd_cmd_safe_options[] = {
     {"null", '0', NULL, "paths in LIST and in the output end with NUL"},
     {"exclude", 0, "PATTERN", "leave out paths (with /) or names (without); repeatable"},
     {"one-file-system", 'x', NULL, "do not enter other file systems"},
+    {"copies", 0, "N", "held in so many verified copies at least (default 2)"},
     {"list", 'l', NULL, "print the paths that are safe, folders left out"},
     {"unsafe", 'u', NULL, "print the paths that are not, with the reason"},
     {NULL, 0, NULL, NULL},
@@ -76,52 +77,75 @@ static void print_summary(struct pd_face *face, const struct pd_safe_summary *s)
     }
 }
 
+static enum pd_status take_options(const struct pd_args *args, unsigned *copies,
+                                   struct pd_source_path_options *source, const char ***excludes,
+                                   struct pd_error *err)
+{
+    uint64_t wanted = 2;
+    enum pd_status status = pd_args_all(args, "exclude", excludes, &source->exclude_count, err);
+
+    source->paths = args->words;
+    source->path_count = args->word_count;
+    source->list_file = pd_args_get(args, "files-from");
+    source->list_nul = pd_args_flag(args, "null");
+    source->list_recurse = true;
+    source->excludes = *excludes;
+    source->one_file_system = pd_args_flag(args, "one-file-system");
+    if (status == PD_OK && args->word_count == 0 && !source->list_file) {
+        status = pd_error_set(err, PD_USAGE, 0, "what? Give paths, or -T LIST");
+    }
+    if (status == PD_OK) {
+        status = pd_args_u64(args, "copies", &wanted, err);
+    }
+    if (status == PD_OK && (wanted < 1 || wanted > PD_COPIES_MAX)) {
+        status = pd_error_set(err, PD_USAGE, 0, "--copies is 1 to %d", PD_COPIES_MAX);
+    }
+    *copies = (unsigned)wanted;
+    return status;
+}
+
+static enum pd_status judge(const struct pd_safe_summary *s, struct pd_error *err)
+{
+    if (s->unsafe == 0 && s->safe > 0) {
+        return PD_OK;
+    }
+    return pd_error_set(err, PD_DEGRADED, 0, "%" PRIu64 " of %" PRIu64 " are not safe", s->unsafe,
+                        s->safe + s->unsafe);
+}
+
 enum pd_status pd_cmd_safe(struct pd_face *face, const struct pd_args *args, struct pd_error *err)
 {
     struct safe_view view = {.face = face,
                              .list = pd_args_flag(args, "list"),
                              .unsafe = pd_args_flag(args, "unsafe"),
                              .nul = pd_args_flag(args, "null")};
-    struct pd_source_path_options source = {.paths = args->words,
-                                            .path_count = args->word_count,
-                                            .list_file = pd_args_get(args, "files-from"),
-                                            .list_nul = view.nul,
-                                            .list_recurse = true,
-                                            .one_file_system =
-                                                pd_args_flag(args, "one-file-system")};
+    char *cwd = getcwd(NULL, 0);
+    struct pd_source_path_options source = {.cwd = cwd ? cwd : "/"};
     struct pd_safe_summary summary = {0};
     struct pd_catalog *catalog = NULL;
     const char **excludes = NULL;
-    char *cwd = getcwd(NULL, 0);
-    enum pd_status status = pd_args_all(args, "exclude", &excludes, &source.exclude_count, err);
+    unsigned copies = 0;
+    enum pd_status status = take_options(args, &copies, &source, &excludes, err);
 
-    if (status == PD_OK && args->word_count == 0 && !source.list_file) {
-        status = pd_error_set(err, PD_USAGE, 0, "what? Give paths, or -T LIST");
-    }
     if (status == PD_OK) {
         status = pd_face_catalog(face, false, &catalog, err);
     }
-    if (status != PD_OK) {
-        goto out;
-    }
-    source.excludes = excludes;
-    source.cwd = cwd ? cwd : "/";
-    if (face->json) {
+    if (status == PD_OK && face->json) {
         view.safe_paths = json_array();
         view.unsafe_paths = json_array();
         json_object_set_new(face->json, "safe_paths", view.safe_paths);
         json_object_set_new(face->json, "unsafe_paths", view.unsafe_paths);
     }
-    status = pd_safe_run(&face->env, catalog, &source, show_item, &view, &summary, err);
-    pd_ticker_clear(face->ticker);
+    if (status == PD_OK) {
+        status = pd_safe_run(&face->env, catalog, copies, &source, show_item, &view, &summary, err);
+        pd_ticker_clear(face->ticker);
+    }
     if (status == PD_OK && !(view.nul && (view.list || view.unsafe))) {
         print_summary(face, &summary);
     }
-    if (status == PD_OK && (summary.unsafe > 0 || summary.safe == 0)) {
-        status = pd_error_set(err, PD_DEGRADED, 0, "%" PRIu64 " of %" PRIu64 " are not safe",
-                              summary.unsafe, summary.safe + summary.unsafe);
+    if (status == PD_OK) {
+        status = judge(&summary, err);
     }
-out:
     pd_catalog_close(catalog);
     free(excludes);
     free(cwd);

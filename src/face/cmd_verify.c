@@ -94,6 +94,11 @@ static enum pd_status show_result(void *arg, const struct pd_verify_result *resu
         return PD_OK;
     }
     pd_error_format(&result->error, archive, sizeof archive);
+    if (result->unread || result->status == PD_UNVERIFIED) {
+        fprintf(out, "%-8s  %-32s  %s: %s\n", result->label, result->archive,
+                result->unread ? "not read" : "in part", archive);
+        return PD_OK;
+    }
     fprintf(out, "%-8s  %-32s  BAD: %" PRIu64 " records, %" PRIu64 " files: %s\n", result->label,
             result->archive, result->bad_records, result->bad_files, archive);
     print_damage(out, result);
@@ -160,8 +165,14 @@ static enum pd_status verify_target(struct pd_face *face, const char *url,
                                   &found, err);
         worst = pd_status_worst(worst, found);
     }
+    if (status == PD_OK && worst == PD_OK && view->good + view->bad == 0) {
+        return pd_error_set(err, PD_UNVERIFIED, 0, "%s: no archive is on it", url);
+    }
     if (status == PD_OK && worst == PD_INTERRUPTED) {
         return pd_error_set(err, PD_INTERRUPTED, 0, "verification of %s stopped", url);
+    }
+    if (status == PD_OK && worst == PD_UNVERIFIED) {
+        return pd_error_set(err, PD_UNVERIFIED, 0, "%s: not all of it could be checked", url);
     }
     if (status == PD_OK && worst != PD_OK) {
         return pd_error_set(err, PD_FAILED, 0, "%s: %" PRIu64 " of %" PRIu64 " archives bad", url,
@@ -208,18 +219,20 @@ static enum pd_status verify_catalog(struct pd_face *face, const struct pd_args 
         json_object_set_new(face->json, "good", pd_render_json_u64(summary.good));
         json_object_set_new(face->json, "bad", pd_render_json_u64(summary.bad));
         json_object_set_new(face->json, "unreachable", pd_render_json_u64(summary.unreachable));
+        json_object_set_new(face->json, "missing", pd_render_json_u64(summary.missing));
         json_object_set_new(face->json, "files_lost", pd_render_json_u64(summary.files_lost));
     } else {
         fprintf(face->out,
                 "%" PRIu64 " archives, %" PRIu64 " copies read back (%s): %" PRIu64
-                " good, %" PRIu64 " bad, %" PRIu64 " unreachable\n",
-                summary.archives, summary.copies, bytes, summary.good, summary.bad,
-                summary.unreachable);
+                " good, %" PRIu64 " bad; %" PRIu64 " unreachable, %" PRIu64 " never written\n",
+                summary.archives, summary.copies - summary.unreachable, bytes, summary.good,
+                summary.bad, summary.unreachable, summary.missing);
     }
     status = summary.status;
     if (status != PD_OK) {
         pd_error_set(err, status, 0, "%" PRIu64 " of %" PRIu64 " copies are not good",
-                     summary.bad + summary.unreachable, summary.copies);
+                     summary.bad + summary.unreachable + summary.missing,
+                     summary.copies + summary.missing);
     }
 out:
     pd_catalog_close(catalog);

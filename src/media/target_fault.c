@@ -416,11 +416,24 @@ static enum pd_status fault_unmount(void *impl, struct pd_error *err)
     return status == PD_OK ? pd_target_unmount(filter->inner, err) : status;
 }
 
+/* How often what was called: a drill can then strike the last call of each. */
+static void log_calls(const struct filter *filter)
+{
+    char text[200] = "";
+    size_t len = 0;
+
+    for (size_t op = 0; op < OP_COUNT && len < sizeof(text) - 32; op++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, " %s@%" PRIu64, op_names[op],
+                                filter->calls[op]);
+    pd_log_line(filter->env->log, PD_LOG_INFO, "fault filter: calls%s", text);
+}
+
 static enum pd_status fault_close(void *impl, struct pd_error *err)
 {
     struct filter *filter = impl;
     enum pd_status status = pd_target_close(filter->inner, err);
 
+    log_calls(filter);
     free(filter->copy);
     free(filter);
     return status;

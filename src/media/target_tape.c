@@ -196,8 +196,10 @@ static enum pd_status tape_position(void *impl, struct pd_target_position *out,
     struct tape *tape = impl;
     enum pd_status status = find_next(tape, err);
 
-    if (status == PD_OK)
+    if (status == PD_OK) {
         out->file_count = tape->next_file;
+        out->unended = tape->stale;
+    }
     return status;
 }
 

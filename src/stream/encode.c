@@ -11,6 +11,9 @@
 #include "pairdump/bag.h"
 #include "pairdump/tar.h"
 
+/* A hole is hashed in slices, so that an interrupt does not wait for all of a large one. */
+#define HOLE_SLICE (UINT64_C(16) << 20)
+
 /* Places in the toc of a hard link and of the name that it stands for. */
 struct link_pair {
     uint64_t link, first;
@@ -134,14 +137,24 @@ static enum pd_status copy_data(struct encoder *e, struct reading *r, uint64_t o
 static enum pd_status skip_hole(struct encoder *e, uint64_t len, struct pd_error *err)
 {
     static const uint8_t zeros[65536];
-    enum pd_status status = len > 0 ? pd_encode_digest_tell(e->digest, PD_EXTENT_HOLE, NULL, len,
-                                                            err)
-                                    : PD_OK;
+    uint64_t told = 0;
+    enum pd_status status = PD_OK;
 
     while (len > 0 && status == PD_OK) {
         size_t n = len < sizeof zeros ? (size_t)len : sizeof zeros;
-        status = pd_tar_data(e->tar, zeros, n, err);
+        if (told == 0) {
+            told = len < HOLE_SLICE ? len : HOLE_SLICE;
+            status = pd_encode_digest_tell(e->digest, PD_EXTENT_HOLE, NULL, told, err);
+        }
+        n = n < told ? n : (size_t)told;
+        if (status == PD_OK) {
+            status = pd_tar_data(e->tar, zeros, n, err);
+        }
+        told -= n;
         len -= n;
+        if (status == PD_OK) {
+            status = pd_env_check(e->job->env, err);
+        }
     }
     return status;
 }
@@ -198,9 +211,9 @@ static void fill_toc_file(const struct encoder *e, const struct pd_item *item,
     file->size = item->kind == PD_KIND_FILE ? (uint64_t)archive_entry_size(entry) : 0;
     file->link = item->kind == PD_KIND_SYMLINK ? archive_entry_symlink(entry) : NULL;
     file->offset = e->position;
-    if (item->kind == PD_KIND_FILE && archive_entry_nlink(entry) > 1) {
+    file->ino = (uint64_t)archive_entry_ino64(entry);
+    if (item->kind != PD_KIND_DIR && archive_entry_nlink(entry) > 1) {
         file->dev = (uint64_t)archive_entry_dev(entry);
-        file->ino = (uint64_t)archive_entry_ino64(entry);
     }
 }
 
@@ -219,7 +232,7 @@ static enum pd_status link_to_first(struct encoder *e, struct pd_toc_file *file,
 {
     uint64_t first;
 
-    if (file->ino == 0 || !pd_hardlinks_find(e->links, file->dev, file->ino, &first) ||
+    if (file->dev == 0 || !pd_hardlinks_find(e->links, file->dev, file->ino, &first) ||
         !is_unchanged(&e->toc->files[first], file)) {
         return PD_OK;
     }
@@ -245,7 +258,7 @@ static enum pd_status enter(struct encoder *e, const struct pd_toc_file *file, u
 
     if (status == PD_OK && file->kind == PD_KIND_FILE) {
         status = pd_encode_digest_tell(e->digest, PD_EXTENT_FILE, NULL, *index, err);
-        if (status == PD_OK && file->ino != 0) {
+        if (status == PD_OK && file->dev != 0) {
             status = pd_hardlinks_add(e->links, file->dev, file->ino, *index, err);
         }
     } else if (status == PD_OK && file->kind == PD_KIND_HARDLINK) {

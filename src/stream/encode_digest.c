@@ -110,7 +110,7 @@ static size_t take(struct pd_encode_digest *d, struct extent *out)
         pthread_cond_wait(&d->told, &d->lock);
         d->thread_waits = false;
     }
-    for (; n < TAKE && d->tail != d->head; n++) {
+    for (; n < TAKE && d->tail != d->head && !d->failed; n++) {
         out[n] = d->queue[d->tail++ % QUEUE];
     }
     if (d->encoder_waits) {
@@ -249,6 +249,7 @@ enum pd_status pd_encode_digest_end(struct pd_encode_digest *d, struct pd_toc *t
     }
     pthread_mutex_lock(&d->lock);
     d->closed = true;
+    d->failed = d->failed || !toc; /* nobody wants what is still queued */
     wake_thread(d);
     pthread_mutex_unlock(&d->lock);
     enum pd_status status = pd_thread_join(&d->thread, 0, err);

@@ -32,6 +32,49 @@ int pd_source_path_open_file(const char *path)
     return fd;
 }
 
+/* The time within which two changes may leave the same time stamp: a tick of the kernel's clock, or
+ * what file systems keep that know no fractions of a second (two seconds on FAT). */
+static int64_t granularity_ns(const struct timespec *time)
+{
+    return time->tv_nsec == 0 ? 2 * PD_NS_PER_S : PD_NS_PER_S / 50;
+}
+
+/* Time to wait until a change now would show in this time stamp. */
+static int64_t wait_ns(const struct pd_source_path *source, const struct timespec *time)
+{
+    int64_t granularity = granularity_ns(time);
+    int64_t age = pd_clock_utc(source->env->clock) -
+                  ((int64_t)time->tv_sec * PD_NS_PER_S + time->tv_nsec);
+
+    return age >= 0 && age < granularity ? granularity - age : 0;
+}
+
+/* Opens the file's state for reading: from here on, no change goes without a new ctime. Pages that a
+ * program has mapped and altered are written out, as only the first store to a clean page sets the
+ * time stamps; a file changed just now is left to age for a tick. */
+static enum pd_status settle(const struct pd_source_path *source, struct pd_source_file *file,
+                             struct pd_error *err)
+{
+    unsigned all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                   SYNC_FILE_RANGE_WAIT_AFTER;
+    bool synced = sync_file_range(file->fd, 0, 0, all) == 0 || fdatasync(file->fd) == 0;
+
+    if (!synced && errno == EIO) {
+        return cannot(err, "cannot write out what was stored in it");
+    }
+    if (fstat(file->fd, &file->st) != 0) {
+        return cannot(err, "cannot look at it");
+    }
+    int64_t wait = wait_ns(source, &file->st.st_ctim);
+    if (wait > 0) {
+        pd_clock_sleep(source->env->clock, (uint64_t)wait);
+        if (fstat(file->fd, &file->st) != 0) {
+            return cannot(err, "cannot look at it");
+        }
+    }
+    return PD_OK;
+}
+
 static enum pd_status path_open(void *impl, const struct pd_item *item,
                                 struct archive_entry *entry, struct pd_source_file **out,
                                 struct pd_error *err)
@@ -48,8 +91,8 @@ static enum pd_status path_open(void *impl, const struct pd_item *item,
         file->fd = pd_source_path_open_file(item->path);
         if (file->fd < 0) {
             status = cannot(err, "cannot open it");
-        } else if (fstat(file->fd, &file->st) != 0) {
-            status = cannot(err, "cannot look at it");
+        } else {
+            status = settle(source, file, err);
         }
     } else if (lstat(item->path, &file->st) != 0) {
         status = cannot(err, "cannot look at it");

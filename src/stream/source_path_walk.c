@@ -9,7 +9,7 @@
 
 #include "source_path_priv.h"
 
-enum { LIST_MAX = 1 << 30, HELD_OPEN = 64 };
+enum { HELD_OPEN = 64 };
 
 char pd_source_path_kind(mode_t mode)
 {
@@ -65,167 +65,7 @@ void pd_source_path_walk_free(struct pd_source_path *source)
     }
     free(source->stack);
     pd_buf_free(&source->path);
-    for (size_t i = 0; i < source->root_count; i++) {
-        free(source->roots[i]);
-    }
-    free(source->roots);
-    for (size_t i = 0; i < source->exclude_count; i++) {
-        free(source->excludes[i]);
-    }
-    free(source->excludes);
-}
-
-static enum pd_status add_word(char ***words, size_t *count, char *word, struct pd_error *err)
-{
-    if ((*count & (*count - 1)) == 0) {
-        char **grown = realloc(*words, (*count ? *count * 2 : 4) * sizeof **words);
-        if (!grown) {
-            free(word);
-            return pd_error_memory(err, "paths");
-        }
-        *words = grown;
-    }
-    if (!word) {
-        return pd_error_memory(err, "paths");
-    }
-    (*words)[(*count)++] = word;
-    return PD_OK;
-}
-
-static enum pd_status add_root(struct pd_source_path *source, const char *path, const char *cwd,
-                               struct pd_error *err)
-{
-    char *clean = NULL;
-    enum pd_status status = pd_path_absolute(path, cwd, &clean, err);
-
-    if (status == PD_OK) {
-        status = add_word(&source->roots, &source->root_count, clean, err);
-    }
-    return status;
-}
-
-/* All bytes of a list file, "-" standing for fd 0. */
-static enum pd_status slurp(const char *path, struct pd_buf *out, struct pd_error *err)
-{
-    bool standard = strcmp(path, "-") == 0;
-    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    enum pd_status status = PD_OK;
-    char chunk[65536];
-
-    if (fd < 0) {
-        return pd_error_set(err, PD_USAGE, errno, "cannot read the list %s", path);
-    }
-    for (;;) {
-        ssize_t got = read(fd, chunk, sizeof chunk);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            status = pd_error_set(err, PD_USAGE, errno, "cannot read the list %s", path);
-        } else if (out->len > LIST_MAX) {
-            status = pd_error_set(err, PD_USAGE, 0, "the list %s is longer than 1 GiB", path);
-        } else if (got > 0 && pd_buf_append(out, chunk, (size_t)got) != PD_OK) {
-            status = pd_error_memory(err, "list of paths");
-        }
-        if (got <= 0 || status != PD_OK) {
-            break;
-        }
-    }
-    if (!standard) {
-        close(fd);
-    }
-    return status;
-}
-
-static enum pd_status add_list(struct pd_source_path *source,
-                               const struct pd_source_path_options *options,
-                               struct pd_error *err)
-{
-    struct pd_buf list = PD_BUF_INIT;
-    char separator = options->list_nul ? '\0' : '\n';
-    enum pd_status status = slurp(options->list_file, &list, err);
-
-    for (size_t at = 0; at < list.len && status == PD_OK;) {
-        char *end = memchr(list.data + at, separator, list.len - at);
-        size_t len = end ? (size_t)(end - list.data) - at : list.len - at;
-        list.data[at + len] = '\0';
-        if (strlen(list.data + at) != len) {
-            status = pd_error_set(err, PD_USAGE, 0,
-                                  "the list holds NUL bytes; did you mean -0?");
-        } else if (len > 0) {
-            status = add_root(source, list.data + at, options->cwd, err);
-        }
-        at += len + 1;
-    }
-    pd_buf_free(&list);
-    return status;
-}
-
-/* '/' sorts before every other byte, so that a folder is followed by all that lies below it. */
-static int compare_roots(const void *a, const void *b)
-{
-    const unsigned char *x = *(unsigned char *const *)a;
-    const unsigned char *y = *(unsigned char *const *)b;
-
-    while (*x && *x == *y) {
-        x++;
-        y++;
-    }
-    int left = *x == '/' ? 1 : *x ? *x + 1 : 0;
-    int right = *y == '/' ? 1 : *y ? *y + 1 : 0;
-    return left - right;
-}
-
-static bool is_below(const char *path, const char *folder)
-{
-    size_t len = strlen(folder);
-
-    if (strcmp(folder, "/") == 0) {
-        return true;
-    }
-    return strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0');
-}
-
-static void drop_covered(struct pd_source_path *source)
-{
-    size_t kept = 0;
-
-    if (source->root_count == 0) {
-        return;
-    }
-    qsort(source->roots, source->root_count, sizeof *source->roots, compare_roots);
-    for (size_t i = 0; i < source->root_count; i++) {
-        const char *last = kept > 0 ? source->roots[kept - 1] : NULL;
-        bool covered = last && (source->recurse ? is_below(source->roots[i], last)
-                                                : strcmp(source->roots[i], last) == 0);
-        if (covered) {
-            free(source->roots[i]);
-        } else {
-            source->roots[kept++] = source->roots[i];
-        }
-    }
-    source->root_count = kept;
-}
-
-enum pd_status pd_source_path_roots(struct pd_source_path *source,
-                                    const struct pd_source_path_options *options,
-                                    struct pd_error *err)
-{
-    enum pd_status status = PD_OK;
-
-    for (size_t i = 0; i < options->path_count && status == PD_OK; i++) {
-        status = options->paths[i][0] ? add_root(source, options->paths[i], options->cwd, err)
-                                      : pd_error_set(err, PD_USAGE, 0, "a path is empty");
-    }
-    if (status == PD_OK && options->list_file) {
-        status = add_list(source, options, err);
-    }
-    for (size_t i = 0; i < options->exclude_count && status == PD_OK; i++) {
-        status = add_word(&source->excludes, &source->exclude_count,
-                          strdup(options->excludes[i]), err);
-    }
-    drop_covered(source);
-    return status;
+    pd_source_path_roots_free(source);
 }
 
 static bool is_excluded(const struct pd_source_path *source, const char *path, const char *name)
@@ -254,7 +94,7 @@ static enum pd_status read_names(DIR *dir, struct pd_path_folder *folder, int *f
             break;
         }
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            status = add_word(&folder->names, &folder->count, strdup(entry->d_name), err);
+            status = pd_source_path_add_word(&folder->names, &folder->count, strdup(entry->d_name), err);
         }
     }
     if (folder->count > 0) {
@@ -348,9 +188,10 @@ static int look(const struct pd_source_path *source, bool root, struct stat *st)
     return fstatat(top->fd, top->names[top->next - 1], st, AT_SYMLINK_NOFOLLOW);
 }
 
-/* Looks at the path in source->path. *given false: nothing to give, go on. */
-static enum pd_status visit(struct pd_source_path *source, bool root, struct pd_item *out,
-                            bool *given, struct pd_error *err)
+/* Looks at the path in source->path. *given false: nothing to give, go on. A root that was given
+ * already, but not entered, is entered. */
+static enum pd_status visit(struct pd_source_path *source, const struct pd_path_root *root,
+                            struct pd_item *out, bool *given, struct pd_error *err)
 {
     const char *path = source->path.data;
     struct stat st;
@@ -362,34 +203,36 @@ static enum pd_status visit(struct pd_source_path *source, bool root, struct pd_
     if (is_excluded(source, path, strrchr(path, '/') + 1)) {
         return PD_OK;
     }
-    if (look(source, root, &st) != 0) {
+    if (look(source, root != NULL, &st) != 0) {
         return tell(source, path, errno, "cannot look at it", err);
     }
     char kind = pd_source_path_kind(st.st_mode);
-    if (kind == 0) {
-        pd_log_line(source->env->log, PD_LOG_NOTE, "%s: a socket has nothing to archive", path);
-        return PD_OK;
-    }
     if (root) {
         source->device = st.st_dev;
     }
-    fill_item(source, &st, kind, out);
-    *given = true;
-    if (kind == PD_KIND_DIR && source->recurse &&
-        (!source->one_file_system || st.st_dev == source->device)) {
-        return push_folder(source, err);
+    bool enter = kind == PD_KIND_DIR && source->recurse &&
+                 (!source->one_file_system || st.st_dev == source->device);
+    *given = kind != 0 && !(root && root->seen == PD_ROOT_GIVEN);
+    if (kind == 0) {
+        pd_log_line(source->env->log, PD_LOG_NOTE, "%s: a socket has nothing to archive", path);
     }
-    return PD_OK;
+    if (*given) {
+        fill_item(source, &st, kind, out);
+    }
+    if (!root) {
+        pd_source_path_saw(source, path, enter || kind != PD_KIND_DIR);
+    }
+    return enter ? push_folder(source, err) : PD_OK;
 }
 
-/* Sets source->path to the next place to look at; false at the end. */
-static enum pd_status advance(struct pd_source_path *source, bool *root, bool *more,
-                              struct pd_error *err)
+/* Sets source->path to the next place to look at; *more false at the end. */
+static enum pd_status advance(struct pd_source_path *source, const struct pd_path_root **root,
+                              bool *more, struct pd_error *err)
 {
     enum pd_status status;
 
     *more = true;
-    *root = false;
+    *root = NULL;
     while (source->depth > 0) {
         struct pd_path_folder *top = &source->stack[source->depth - 1];
         if (top->next < top->count) {
@@ -404,15 +247,13 @@ static enum pd_status advance(struct pd_source_path *source, bool *root, bool *m
         free_folder(top);
         source->depth--;
     }
-    if (source->next_root == source->root_count) {
+    *root = pd_source_path_next_root(source);
+    if (!*root) {
         *more = false;
         return PD_OK;
     }
-    *root = true;
     pd_buf_clear(&source->path);
-    status = pd_buf_puts(&source->path, source->roots[source->next_root]);
-    free(source->roots[source->next_root]); /* a list may name very many */
-    source->roots[source->next_root++] = NULL;
+    status = pd_buf_puts(&source->path, (*root)->path);
     return status == PD_OK ? PD_OK : pd_error_memory(err, "path");
 }
 
@@ -422,7 +263,8 @@ enum pd_status pd_source_path_walk(void *impl, struct pd_item *out, struct pd_er
     bool given = false;
 
     while (!given) {
-        bool root, more;
+        const struct pd_path_root *root;
+        bool more;
         enum pd_status status = advance(source, &root, &more, err);
         if (status == PD_OK && !more) {
             return pd_error_set(err, PD_END_OF_DATA, 0, "no more files");

@@ -304,7 +304,10 @@ static enum pd_status start_volume(struct run *run, struct pd_check_volume *volu
     }
     if (status != PD_OK) {
         volume->turn = PD_CHECK_DONE;
-        return settle_rest(run, volume, &why, err);
+        status = status == PD_MISSING
+                     ? pd_catalog_volume_doubt(run->catalog, volume->row.id, &why, err)
+                     : PD_OK;
+        return status == PD_OK ? settle_rest(run, volume, &why, err) : status;
     }
     status = launch(run, volume, locating.url, err);
     free(locating.url);
@@ -486,6 +489,20 @@ static void show_plan(struct run *run)
     atomic_store(&progress->verify_total, run->options->dump_id != 0 ? run->plan.bytes : most);
 }
 
+/* What was asked for as a whole has all its copies, and is something. */
+static enum pd_status judge_missing(struct run *run, struct pd_error *err)
+{
+    struct pd_check_summary *summary = run->summary;
+    enum pd_status status = pd_catalog_missing_copies(run->catalog, run->options->dump_id,
+                                                      &summary->missing, err);
+
+    if (summary->status == PD_OK && summary->missing > 0)
+        summary->status = PD_DEGRADED;
+    if (summary->status == PD_OK && summary->copies == 0)
+        summary->status = PD_UNVERIFIED;
+    return status;
+}
+
 enum pd_status pd_check_run(const struct pd_env *env, struct pd_catalog *catalog,
                             const struct pd_check_options *options,
                             struct pd_check_summary *summary, struct pd_error *err)
@@ -510,6 +527,8 @@ enum pd_status pd_check_run(const struct pd_env *env, struct pd_catalog *catalog
         if (summary->status != PD_INTERRUPTED)
             summary->status = PD_FAILED;
     }
+    if (status == PD_OK && options->volume_count == 0)
+        status = judge_missing(&run, err);
     if (status == PD_OK && run.stopping)
         summary->status = PD_INTERRUPTED;
 out:

@@ -18,7 +18,8 @@ static enum pd_status compare(void *arg, const char *label, struct pd_error *err
     return PD_OK;
 }
 
-/* PD_OK: the volume is there, and its UUID is right. */
+/* PD_OK: the volume is there, and its UUID is right. PD_MISSING: the folder is there, and the volume is
+ * not; a cartridge that is not in its drive is only PD_NOT_FOUND, as it may lie on a shelf. */
 static enum pd_status look(const struct pd_env *env, const struct pd_volume_row *volume,
                            const char *url, struct pd_error *err)
 {
@@ -31,7 +32,8 @@ static enum pd_status look(const struct pd_env *env, const struct pd_volume_row 
     if (status == PD_OK)
         status = pd_target_volumes(target, compare, &search, err);
     if (status == PD_OK && !search.found)
-        status = pd_error_set(err, PD_NOT_FOUND, 0, "no such volume there");
+        status = pd_error_set(err, pd_target_caps(target).tape ? PD_NOT_FOUND : PD_MISSING, 0,
+                              "no such volume there");
     if (status == PD_OK)
         status = pd_target_mount(target, volume->label, err);
     if (status == PD_OK) {
@@ -50,6 +52,13 @@ static void tell_place(struct pd_buf *tried, const char *url, const struct pd_er
     (void)!pd_buf_printf(tried, "%s%s (%s)", tried->len > 0 ? ", " : "", url, why->message);
 }
 
+/* Did the place answer, and is the volume not there as it was recorded? */
+static bool is_gone(enum pd_status status)
+{
+    return status == PD_MISSING || status == PD_WRONG_VOLUME || status == PD_BAD_FORMAT ||
+           status == PD_FOREIGN || status == PD_TRUNCATED;
+}
+
 static bool ends_search(enum pd_status status)
 {
     return status == PD_INTERRUPTED || status == PD_NO_MEMORY;
@@ -61,7 +70,7 @@ enum pd_status pd_locate_volume(const struct pd_env *env, const struct pd_volume
 {
     struct pd_buf tried = PD_BUF_INIT;
     struct pd_error why = PD_ERROR_INIT;
-    bool busy = false;
+    bool busy = false, gone = false;
     enum pd_status status = PD_NOT_FOUND;
 
     *url = NULL;
@@ -84,9 +93,10 @@ enum pd_status pd_locate_volume(const struct pd_env *env, const struct pd_volume
             goto out;
         }
         busy = busy || status == PD_BUSY;
+        gone = i == at_count && is_gone(status);
         tell_place(&tried, place, &why);
     }
-    status = pd_error_set(err, busy ? PD_BUSY : PD_NOT_FOUND, 0,
+    status = pd_error_set(err, busy ? PD_BUSY : gone ? PD_MISSING : PD_NOT_FOUND, 0,
                           "volume %s is not found; looked at: %s", volume->label,
                           tried.len > 0 ? tried.data : "nowhere, no place is known");
     pd_error_context(err, volume->label, NULL, NULL);

@@ -192,7 +192,7 @@ static enum pd_status fill_roots(struct pd_dumping *d, struct pd_error *err)
 
     for (size_t i = 0; i < source->path_count && status == PD_OK; i++) {
         char *path = NULL;
-        status = pd_path_absolute(source->paths[i], source->cwd, &path, err);
+        status = pd_source_path_name(source->paths[i], source->cwd, &path, err);
         if (status == PD_OK && (pd_buf_puts(&text, i ? " " : "") != PD_OK ||
                                 pd_escape_utf8(&text, path, strlen(path)) != PD_OK)) {
             status = pd_error_memory(err, "paths");
@@ -256,7 +256,8 @@ static enum pd_status keep_new(void *arg, const struct pd_item *item, bool *keep
 {
     struct pd_dumping *d = arg;
     enum pd_status why = PD_INTERNAL;
-    enum pd_status status = pd_catalog_held(d->catalog, item, &why, err);
+    enum pd_status status = pd_catalog_held(d->catalog, item,
+                                            (unsigned)pd_pool_copies(d->pool), &why, err);
 
     *keep = status != PD_OK || why != PD_OK;
     d->row->skipped += !*keep;
@@ -380,6 +381,10 @@ static enum pd_status conclude(struct pd_dumping *d, enum pd_status status, stru
     }
     if (verdict == PD_FAILED) {
         return pd_error_set(err, PD_FAILED, 0, "an archive has no good copy");
+    }
+    if (verdict == PD_UNVERIFIED) {
+        return pd_error_set(err, verdict, 0, "nothing was read back; run verify --dump %s",
+                            d->row->name);
     }
     if (verdict != PD_OK) {
         return pd_error_set(err, verdict, 0, "a copy is missing or bad; see show %s",

@@ -99,8 +99,10 @@ PD_MUST_USE enum pd_status pd_dump_verify_archive(struct pd_dumping *d, size_t a
                                                   struct pd_expect *expect,
                                                   struct pd_error *err);
 PD_MUST_USE enum pd_status pd_dump_poll(struct pd_dumping *d, struct pd_error *err);
-/* Ends the verifiers of this pair; tapes are read back now, after their drives were let go. */
-PD_MUST_USE enum pd_status pd_dump_verify_pair(struct pd_dumping *d, struct pd_error *err);
+/* Ends the verifiers of this pair; tapes are read back now, after their drives were let go. more: another
+ * pair is to come, so the drives are opened again. */
+PD_MUST_USE enum pd_status pd_dump_verify_pair(struct pd_dumping *d, bool more,
+                                               struct pd_error *err);
 void pd_dump_stop_verifiers(struct pd_dumping *d);
 enum pd_status pd_dump_judge(struct pd_dumping *d);
 

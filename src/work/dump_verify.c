@@ -83,7 +83,8 @@ enum pd_status pd_dump_verify_archive(struct pd_dumping *d, size_t archive,
 
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
         a->copies[i].chosen = chosen;
-        if (a->copies[i].written && !chosen) {
+        if (a->copies[i].written && !chosen &&
+            pd_pool_config(d->pool)->verify.mode != PD_VERIFY_NONE) {
             a->copies[i].status = PD_OK; /* as good as was asked for */
         }
         wanted[i] = is_wanted(d, a, i, true);
@@ -307,7 +308,7 @@ static enum pd_status verify_tapes(struct pd_dumping *d, struct pd_error *err)
     return status;
 }
 
-enum pd_status pd_dump_verify_pair(struct pd_dumping *d, struct pd_error *err)
+enum pd_status pd_dump_verify_pair(struct pd_dumping *d, bool more, struct pd_error *err)
 {
     struct pd_error late = PD_ERROR_INIT;
     enum pd_status status;
@@ -320,8 +321,9 @@ enum pd_status pd_dump_verify_pair(struct pd_dumping *d, struct pd_error *err)
     if (finish_verifiers(d, status == PD_OK ? err : &late) != PD_OK && status == PD_OK) {
         status = err->status;
     }
-    enum pd_status again = pd_pool_remount(d->pool, status == PD_OK ? err : &late);
-    status = status == PD_OK ? again : status;
+    if (more && status == PD_OK) {
+        status = pd_pool_remount(d->pool, err);
+    }
     if (d->verify_began_ns != 0) {
         d->summary->verify_ns += pd_clock_monotonic(d->env->clock) - d->verify_began_ns;
         d->verify_began_ns = 0;

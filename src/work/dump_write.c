@@ -299,7 +299,7 @@ static enum pd_status close_pair(struct pd_dumping *d, enum closing why, struct 
         status = pd_dump_set_state(d, PD_DUMP_VERIFY, err);
     }
     if (status == PD_OK) {
-        status = pd_dump_verify_pair(d, err);
+        status = pd_dump_verify_pair(d, why == PAIR_FULL, err);
     }
     d->pair_start = d->archive_count;
     d->pairs++;

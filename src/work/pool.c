@@ -1,4 +1,4 @@
-#include "pairdump/pool.h"
+#include "pool_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,16 +9,6 @@
 #include "pairdump/registry.h"
 #include "pairdump/size.h"
 #include "pairdump/space.h"
-
-struct pd_pool {
-    const struct pd_env *env;
-    struct pd_pool_config config; /* copies[] hold the URLs that are opened, capacity included */
-    char *clean[PD_COPIES_MAX];   /* the same without fault filters, paths absolute: locations */
-    char *path[PD_COPIES_MAX];    /* where each keeps its data */
-    struct pd_pool_copy copies[PD_COPIES_MAX];
-    bool let_go[PD_COPIES_MAX];   /* closed for a reader, to be opened again */
-    struct pd_retry retry;
-};
 
 size_t pd_pool_copies(const struct pd_pool *pool)
 {
@@ -42,95 +32,6 @@ const char *pd_pool_location(const struct pd_pool *pool, size_t i)
 
 /* ---- opening ---- */
 
-/* "fault:SPEC:fault:SPEC:disk:DIR" -> "disk:DIR" */
-static const char *without_faults(const char *url)
-{
-    static const char fault[] = "fault:";
-
-    while (strncmp(url, fault, sizeof fault - 1) == 0) {
-        const char *end = strchr(url + sizeof fault - 1, ':');
-        if (!end) {
-            break;
-        }
-        url = end + 1;
-    }
-    return url;
-}
-
-/* The URL to open, with the pool's capacity when it names none itself. */
-static char *with_capacity(const char *url, uint64_t capacity)
-{
-    struct pd_buf buf = PD_BUF_INIT;
-    enum pd_status status = pd_buf_puts(&buf, url);
-
-    if (status == PD_OK && capacity > 0 && !strstr(url, "capacity=")) {
-        status = pd_buf_printf(&buf, "%ccapacity=%" PRIu64, strchr(url, '?') ? '&' : '?',
-                               capacity);
-    }
-    if (status != PD_OK) {
-        pd_buf_free(&buf);
-    }
-    return buf.data;
-}
-
-/* scheme:ABSOLUTE[?options] */
-static char *make_location(const char *url, const char *path)
-{
-    struct pd_buf buf = PD_BUF_INIT;
-    const char *bare = without_faults(url);
-    const char *colon = strchr(bare, ':');
-    const char *options = strchr(bare, '?');
-    enum pd_status status = colon ? pd_buf_append(&buf, bare, (size_t)(colon - bare) + 1)
-                                  : PD_NO_MEMORY;
-
-    if (status == PD_OK) {
-        status = pd_buf_puts(&buf, path);
-    }
-    if (status == PD_OK && options) {
-        status = pd_buf_puts(&buf, options);
-    }
-    if (status != PD_OK) {
-        pd_buf_free(&buf);
-    }
-    return buf.data;
-}
-
-static enum pd_status name_place(struct pd_pool *pool, size_t i, const char *url,
-                                 struct pd_error *err)
-{
-    char *given = NULL;
-    enum pd_status status = pd_target_url_path(url, &given, err);
-
-    if (status != PD_OK) {
-        return status;
-    }
-    pool->path[i] = realpath(given, NULL);
-    if (!pool->path[i]) {
-        status = pd_error_set(err, PD_USAGE, errno, "no folder %s; is it mounted?", given);
-    }
-    free(given);
-    if (status != PD_OK) {
-        return status;
-    }
-    pool->config.copies[i] = with_capacity(url, pool->config.capacity);
-    pool->clean[i] = pool->config.copies[i]
-                         ? make_location(pool->config.copies[i], pool->path[i])
-                         : NULL;
-    if (!pool->clean[i]) {
-        return pd_error_memory(err, "targets");
-    }
-    if (strlen(pool->clean[i]) >= sizeof pool->copies[i].volume.location) {
-        return pd_error_set(err, PD_USAGE, 0, "the target's path is too long");
-    }
-    for (size_t j = 0; j < i; j++) {
-        if (strcmp(pool->path[i], pool->path[j]) == 0) {
-            return pd_error_set(err, PD_USAGE, 0, "%s is given for two copies; use two places",
-                                pool->path[i]);
-        }
-    }
-    return PD_OK;
-}
-
 struct opening {
     struct pd_pool *pool;
     size_t copy;
@@ -150,8 +51,8 @@ static bool is_fatal(enum pd_status status)
 {
     enum pd_exit exit_class = pd_status_exit(status);
 
-    return exit_class == PD_EXIT_USAGE || exit_class == PD_EXIT_BUSY || status == PD_NO_MEMORY ||
-           status == PD_INTERRUPTED;
+    return (exit_class == PD_EXIT_USAGE && status != PD_WRITE_PROTECTED) ||
+           exit_class == PD_EXIT_BUSY || status == PD_NO_MEMORY || status == PD_INTERRUPTED;
 }
 
 static enum pd_status lose(struct pd_pool *pool, size_t i, enum pd_status status,
@@ -175,28 +76,6 @@ static enum pd_status lose(struct pd_pool *pool, size_t i, enum pd_status status
     return left > 0 ? PD_OK : status;
 }
 
-static void warn_of_sharing(struct pd_pool *pool)
-{
-    struct pd_space spaces[PD_COPIES_MAX];
-    struct pd_error ignored = PD_ERROR_INIT;
-
-    if (pool->config.copy_count == 1) {
-        pd_log_line(pool->env->log, PD_LOG_WARN, "one copy only: nothing replaces it when lost");
-    }
-    for (size_t i = 0; i < pool->config.copy_count; i++) {
-        if (pd_space_of(pool->path[i], &spaces[i], &ignored) != PD_OK) {
-            spaces[i].fs_id = 0;
-        }
-        for (size_t j = 0; j < i; j++) {
-            if (spaces[i].fs_id != 0 && spaces[i].fs_id == spaces[j].fs_id) {
-                pd_log_line(pool->env->log, PD_LOG_WARN,
-                            "%s and %s are on one file system: one failure takes both copies",
-                            pool->path[j], pool->path[i]);
-            }
-        }
-    }
-}
-
 enum pd_status pd_pool_open(const struct pd_env *env, const struct pd_pool_config *config,
                             struct pd_retry retry, struct pd_pool **out, struct pd_error *err)
 {
@@ -218,7 +97,7 @@ enum pd_status pd_pool_open(const struct pd_env *env, const struct pd_pool_confi
         status = pd_error_memory(err, "pool");
     }
     for (size_t i = 0; i < config->copy_count && status == PD_OK; i++) {
-        status = name_place(pool, i, config->copies[i], err);
+        status = pd_pool_name_place(pool, i, config->copies[i], err);
     }
     for (size_t i = 0; i < config->copy_count && status == PD_OK; i++) {
         struct opening opening = {pool, i};
@@ -238,7 +117,7 @@ enum pd_status pd_pool_open(const struct pd_env *env, const struct pd_pool_confi
         (void)!pd_pool_close(pool, &late);
         return status;
     }
-    warn_of_sharing(pool);
+    pd_pool_warn_of_sharing(pool);
     *out = pool;
     return PD_OK;
 }
@@ -387,7 +266,11 @@ static enum pd_status mount_pair(struct pd_pool *pool, struct pd_catalog *catalo
         struct pd_volume_row row = choice->rows[i];
         row.state = PD_VOLUME_BAD;
         if (status == PD_WRONG_VOLUME || status == PD_BAD_FORMAT || status == PD_FOREIGN) {
+            struct pd_error why = *err;
             status = pd_catalog_volume_update(catalog, &row, err);
+            if (status == PD_OK) {
+                status = pd_catalog_volume_doubt(catalog, row.id, &why, err);
+            }
             if (status != PD_OK) {
                 return status;
             }
@@ -581,8 +464,8 @@ enum pd_status pd_pool_remount(struct pd_pool *pool, struct pd_error *err)
         }
         pool->let_go[i] = false;
         status = pd_activity_run(pool->env, &activity, err);
-        if (status != PD_OK && !is_fatal(status)) {
-            status = lose(pool, i, status, err);
+        if (status == PD_BUSY || (status != PD_OK && !is_fatal(status))) {
+            status = lose(pool, i, status, err); /* busy: a reader hangs in it */
         }
     }
     return status;

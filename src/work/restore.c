@@ -212,7 +212,7 @@ static enum pd_status verdict(const struct pd_restore_summary *summary, bool unm
     if (unmatched)
         return PD_NOT_FOUND;
     if (summary->existing > 0)
-        return PD_EXISTS;
+        return PD_KEPT;
     return summary->not_whole > 0 ? PD_DEGRADED : PD_OK;
 }
 

@@ -55,7 +55,7 @@ static const char *linked_before(const struct pd_restore_run *run, const struct 
     void *found;
     const struct linked *linked;
 
-    if (file->ino == 0 || file->kind == PD_KIND_DIR)
+    if (file->dev == 0 || file->kind == PD_KIND_DIR)
         return NULL;
     found = tfind(&key, &run->links, compare_linked);
     if (found == NULL)
@@ -75,7 +75,7 @@ static enum pd_status remember_linked(struct pd_restore_run *run, const struct p
     size_t len = strlen(rel) + 1;
     void *found;
 
-    if (file->ino == 0 || file->kind == PD_KIND_DIR)
+    if (file->dev == 0 || file->kind == PD_KIND_DIR)
         return PD_OK;
     linked = malloc(sizeof(*linked) + len);
     if (linked == NULL)

@@ -34,7 +34,7 @@ static enum pd_status take_problem(void *arg, const struct pd_problem *problem,
     return answer(arg, &item, problem->status, err);
 }
 
-enum pd_status pd_safe_run(const struct pd_env *env, struct pd_catalog *catalog,
+enum pd_status pd_safe_run(const struct pd_env *env, struct pd_catalog *catalog, unsigned copies,
                            const struct pd_source_path_options *source, pd_safe_fn fn, void *arg,
                            struct pd_safe_summary *summary, struct pd_error *err)
 {
@@ -51,7 +51,7 @@ enum pd_status pd_safe_run(const struct pd_env *env, struct pd_catalog *catalog,
     while (status == PD_OK && (status = pd_env_check(env, err)) == PD_OK &&
            (status = pd_source_next(paths, &item, err)) == PD_OK) {
         enum pd_status why = PD_INTERNAL;
-        status = pd_catalog_held(catalog, &item, &why, err);
+        status = pd_catalog_held(catalog, &item, copies, &why, err);
         if (status == PD_OK) {
             status = answer(&asking, &item, why, err);
         }

@@ -14,6 +14,8 @@
 /* Two blocks of zeros end a tar (IEEE Std 1003.1, pax). */
 #define END_MARK_BYTES 1024
 
+#define HOLE_SLICE (UINT64_C(64) << 20)
+
 /* ---- entries ---- */
 
 enum pd_status pd_verify_walk_step(struct pd_verify_walk *walk, struct pd_error *err)
@@ -21,6 +23,24 @@ enum pd_status pd_verify_walk_step(struct pd_verify_walk *walk, struct pd_error 
     enum pd_status status = pd_tar_next(walk->reader, &walk->entry, err);
 
     walk->name = status == PD_OK && walk->entry != NULL ? archive_entry_pathname(walk->entry) : "";
+    return status;
+}
+
+/* The zeros of a hole, in slices between which the thread shows that it lives. */
+static enum pd_status hash_hole(struct pd_verify_walk *walk, uint64_t len, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    while (len > 0 && status == PD_OK) {
+        uint64_t step = len < HOLE_SLICE ? len : HOLE_SLICE;
+
+        status = pd_digest_zeros(walk->digest, step, err);
+        len -= step;
+        if (status == PD_OK && !pd_verify_records_go_on(walk->records)) {
+            *err = walk->findings->result->error;
+            status = err->status;
+        }
+    }
     return status;
 }
 
@@ -38,7 +58,7 @@ enum pd_status pd_verify_walk_hash(struct pd_verify_walk *walk, uint8_t sha256[P
         if (offset > size || len > size - offset)
             return pd_error_set(err, PD_BAD_FORMAT, 0, "an entry holds more bytes than its size");
         if (offset > at)
-            status = pd_digest_zeros(walk->digest, offset - at, err);
+            status = hash_hole(walk, offset - at, err);
         if (status == PD_OK)
             status = pd_digest_update(walk->digest, bytes, len, err);
         if (status != PD_OK)
@@ -47,7 +67,7 @@ enum pd_status pd_verify_walk_hash(struct pd_verify_walk *walk, uint8_t sha256[P
         end = (const uint8_t *)bytes + len;
     }
     if (status == PD_OK && size > at)
-        status = pd_digest_zeros(walk->digest, size - at, err);
+        status = hash_hole(walk, size - at, err);
     if (status == PD_OK)
         status = pd_digest_final(walk->digest, sha256, err);
     if (status == PD_OK && end != NULL && !pd_verify_records_padded(walk->records, end))

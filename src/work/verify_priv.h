@@ -93,6 +93,8 @@ PD_MUST_USE enum pd_status pd_verify_records_open(struct pd_verify_records *reco
 void pd_verify_records_close(struct pd_verify_records *records);
 /* Reads and checks one record; *good: it is whole and as expected. Notes what is wrong. */
 void pd_verify_records_next(struct pd_verify_records *records, bool *good);
+/* A sign of life; false when the run was stopped, which is noted then. */
+bool pd_verify_records_go_on(struct pd_verify_records *records);
 /* A pd_tar_source: good records up to the first bad one. */
 enum pd_status pd_verify_records_give(void *arg, const void **bytes, size_t *len,
                                       struct pd_error *err);

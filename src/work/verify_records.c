@@ -72,8 +72,7 @@ void pd_verify_records_close(struct pd_verify_records *records)
     records->buffer = NULL;
 }
 
-/* May reading go on? */
-static bool may_read(struct pd_verify_records *records)
+bool pd_verify_records_go_on(struct pd_verify_records *records)
 {
     const struct pd_verify_job *job = records->job;
     struct pd_error error = PD_ERROR_INIT;
@@ -162,7 +161,7 @@ void pd_verify_records_next(struct pd_verify_records *records, bool *good)
     enum pd_status status;
 
     *good = false;
-    if (records->ended || !may_read(records))
+    if (records->ended || !pd_verify_records_go_on(records))
         return;
     status = pd_target_read(job->target, records->buffer, records->size, &got, &error);
     if (status == PD_END_OF_FILE) {

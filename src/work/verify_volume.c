@@ -22,6 +22,7 @@ struct volume {
     enum pd_status worst;
     uint8_t *kinds; /* of tape files 0..count-1 */
     uint32_t count;
+    uint64_t unended; /* bytes behind the last of them */
 };
 
 static enum pd_status open_step(void *arg, struct pd_error *err)
@@ -63,24 +64,52 @@ static enum pd_status tell(struct volume *volume, struct pd_verify_result *resul
     return volume->fn == NULL ? PD_OK : volume->fn(volume->arg, result, err);
 }
 
-static enum pd_status tell_bad_index(struct volume *volume, uint32_t tape_file,
-                                     const struct pd_error *why, struct pd_error *err)
+static enum pd_status tell_trouble(struct volume *volume, const char *what, uint32_t tape_file,
+                                   const struct pd_error *why, struct pd_error *err)
 {
-    struct pd_verify_result result = {.archive = "index",
-                                      .tape_file = tape_file,
+    struct pd_verify_result result = {.tape_file = tape_file,
                                       .status = why->status,
                                       .error = *why};
 
+    (void)snprintf(result.archive, sizeof(result.archive), "%s", what);
     result.started = result.finished = pd_clock_utc(volume->env->clock);
     memcpy(result.label, pd_target_label(volume->target)->label, sizeof(result.label));
-    pd_error_context(&result.error, result.label, "index", NULL);
+    pd_error_context(&result.error, result.label, result.archive, NULL);
     return tell(volume, &result, err);
+}
+
+static enum pd_status tell_bad_index(struct volume *volume, uint32_t tape_file,
+                                     const struct pd_error *why, struct pd_error *err)
+{
+    return tell_trouble(volume, "index", tape_file, why, err);
+}
+
+static enum pd_status tell_unended(struct volume *volume, struct pd_error *err)
+{
+    struct pd_error why = PD_ERROR_INIT;
+    char name[32];
+
+    (void)snprintf(name, sizeof(name), "tape file %" PRIu32, volume->count);
+    (void)pd_error_set(&why, PD_TRUNCATED, 0,
+                       "%" PRIu64 " bytes without a filemark behind them: cut off, or never "
+                       "finished",
+                       volume->unended);
+    return tell_trouble(volume, name, volume->count, &why, err);
 }
 
 /* Runs that have ended early say so. */
 static bool ends_run(enum pd_status status)
 {
     return status == PD_INTERRUPTED || status == PD_NO_MEMORY;
+}
+
+/* An archive that passes by its own manifest, which says nothing of owners, modes and times. */
+static void note_no_index(struct pd_verify_result *result)
+{
+    result->status = pd_error_set(&result->error, PD_UNVERIFIED, 0,
+                                  "no index tells of it: its files pass by its own manifest, but "
+                                  "owners, modes and times could not be checked");
+    pd_error_context(&result->error, result->label, result->archive, NULL);
 }
 
 static enum pd_status verify_file(struct volume *volume, uint32_t tape_file,
@@ -97,10 +126,7 @@ static enum pd_status verify_file(struct volume *volume, uint32_t tape_file,
     if (tape_file < volume->count)
         volume->kinds[tape_file] = DONE;
     if (status == PD_OK && result.status == PD_OK && expect == NULL)
-        pd_log_line(volume->env->log, PD_LOG_NOTE,
-                    "%s: %s: no index tells of it; verified by its own manifest, which does not "
-                    "cover owners, modes and times",
-                    result.label, result.archive);
+        note_no_index(&result);
     if (status == PD_OK)
         status = tell(volume, &result, err);
     if (status == PD_OK && result.status == PD_INTERRUPTED)
@@ -132,6 +158,7 @@ static enum pd_status count_files(struct volume *volume, uint32_t *count, struct
     enum pd_status status = pd_target_position(volume->target, &position, &error);
 
     *count = status == PD_OK ? position.file_count : 0;
+    volume->unended = position.unended;
     if (status == PD_OK)
         return PD_OK;
     if (ends_run(status)) {
@@ -226,6 +253,8 @@ static enum pd_status verify_all(struct volume *volume, struct pd_error *err)
     for (uint32_t n = 1; n < volume->count && status == PD_OK; n++)
         if (volume->kinds[n] != DONE)
             status = verify_file(volume, n, NULL, err);
+    if (status == PD_OK && volume->unended > 0)
+        status = tell_unended(volume, err);
     return status;
 }
 

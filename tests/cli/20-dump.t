@@ -35,7 +35,7 @@ for kind in disk mock; do
     ok "$kind: restored tree is identical" "$TOOLS/tree_diff" "$T/src" "$T/$kind-r$T/src"
     exits 0 "$kind: restore one file" $PD restore --dump "$kind" --to "$T/$kind-1" "$T/src/file7"
     ok "$kind: the file" cmp "$T/src/file7" "$T/$kind-1$T/src/file7"
-    exits 2 "$kind: existing files are kept" $PD restore --dump "$kind" --to "$T/$kind-1" "$T/src/file7"
+    exits 1 "$kind: existing files are kept" $PD restore --dump "$kind" --to "$T/$kind-1" "$T/src/file7"
     exits 2 "$kind: no such file" $PD restore --dump "$kind" --to "$T/$kind-1" "$T/src/file77"
     exits 0 "$kind: append" $PD dump --name "$kind-2" --to "$a" --to "$b" "$T/src/sub"
     exits 0 "$kind: volumes" $PD --json volumes

@@ -1,62 +1,90 @@
 #!/bin/bash
-# Faults on either copy, at the first, a middle and the last call of each operation: never exit 0
-# unless both copies are good, never a crash, never a hang; the catalog stays true.
+# Faults on either copy, at the first, a middle and the last call of each operation, on disks and on
+# tapes: never exit 0 unless both copies are good, never a crash, never a hang; the catalog stays true.
 . "$(dirname "$0")/../lib/tap.sh"
 
 mkdir "$T/src"
 for i in 1 2 3 4; do
     head -c 300000 /dev/urandom >"$T/src/file$i"
 done
-printf '[pairdump]\nstall-timeout = 1s\n[retry default]\ntries = 1\n' >"$T/conf"
+printf '[pairdump]\nstall-timeout = 500ms\n[retry default]\ntries = 1\n' >"$T/conf"
 run=0
 
-# drill FAULT COPY: a dump with the fault on one copy, judged by other means
-drill() {
-    local fault=$1 copy=$2 url_a url_b code good
-    run=$((run + 1))
+# dump_with FAULT COPY KIND: the dump of every drill, in $T/$run
+dump_with() {
+    local url_a=$3:$T/$run/a url_b=$3:$T/$run/b
     mkdir "$T/$run" "$T/$run/a" "$T/$run/b" "$T/$run/state"
-    url_a=disk:$T/$run/a url_b=disk:$T/$run/b
-    [ "$copy" = 1 ] && url_a=fault:$fault:$url_a || url_b=fault:$fault:$url_b
-    XDG_STATE_HOME=$T/$run/state timeout -s KILL 60 $PD -c "$T/conf" dump --name d --block-size 64K \
-        --batch-size 600K --to "$url_a" --to "$url_b" "$T/src" >"$T/out" 2>"$T/err"
+    [ "$2" = 1 ] && url_a=fault:$1:$url_a || url_b=fault:$1:$url_b
+    XDG_STATE_HOME=$T/$run/state timeout -s KILL 60 $PD -v -c "$T/conf" dump --name d \
+        --block-size 64K --batch-size 600K --to "$url_a" --to "$url_b" "$T/src" \
+        >"$T/$run/out" 2>"$T/$run/err"
+}
+
+# A copy is good when both of its archives pass without the catalog.
+is_good() {
+    XDG_STATE_HOME=$T/$run/state $PD verify --target "$1" >"$T/$run/seen" 2>&1 &&
+        [ "$(grep -c ' d\.000[12] .* ok,' "$T/$run/seen")" -eq 2 ]
+}
+
+# drill FAULT COPY KIND: a dump with the fault on one copy, judged by other means
+drill() {
+    local what="$1 on copy $2 ($3)" code good=0
+    run=$((run + 1))
+    dump_with "$@"
     code=$?
     case $code in
     0 | 1 | 2 | 3 | 5) ;;
     *)
-        ok "$fault on copy $copy ends in order (exit $code)" false
+        ok "$what ends in order (exit $code)" false
         return
         ;;
     esac
-    good=0
-    for side in a b; do
-        XDG_STATE_HOME=$T/$run/state $PD verify --target "disk:$T/$run/$side" >/dev/null 2>&1 &&
-            [ "$(ls "$T/$run/$side"/*/*-d.0* 2>/dev/null | wc -l)" -eq 2 ] && good=$((good + 1))
-    done
+    is_good "$3:$T/$run/a" && good=$((good + 1))
+    is_good "$3:$T/$run/b" && good=$((good + 1))
     if [ "$code" -eq 0 ]; then
-        same "$good" 2 "$fault on copy $copy: exit 0 and both copies are good"
-    else
-        ok "$fault on copy $copy: exit $code, the other copy is good" test "$good" -ge 1
+        same "$good" 2 "$what: exit 0 and both copies are good"
+    elif [ "$code" -ne 5 ]; then # no volume left, when the fault strikes the next one too
+        ok "$what: exit $code, the other copy is good" test "$good" -ge 1
     fi
-    ok "$fault on copy $copy: catalog is true" env XDG_STATE_HOME="$T/$run/state" $PD catalog check
+    ok "$what: catalog is true" env XDG_STATE_HOME="$T/$run/state" $PD catalog check
     rm -rf "${T:?}/$run"
 }
 
-for copy in 1 2; do
-    for at in 1 9 26; do
-        for effect in EIO ENOSPC short flip hang=2; do
-            drill "write@$at=$effect" $copy
+# calls OP: how often it was called in the run of dump_with, in the reader or in the writer
+calls() {
+    sed -n "s/.*fault filter: calls.* $1@\([0-9]*\).*/\1/p" "$T/$run/err" | sort -n | tail -1
+}
+
+drill_operation() {
+    local op=$1 copy=$2 kind=$3 last=$4 at effect
+    shift 4
+    for at in $(printf '%s\n' 1 $(((last + 1) / 2)) "$last" | sort -nu); do
+        for effect in "$@"; do
+            drill "$op@$at=$effect" "$copy" "$kind"
         done
     done
-    for at in 1 2; do
-        for fault in "mark@$at=EIO" "open@$at=EIO" "load@$at=EIO" "sync@$at=EIO"; do
-            drill "$fault" $copy
+}
+
+for kind in disk mock; do
+    for copy in 1 2; do
+        run=$((run + 1))
+        dump_with sync@1000000=EIO "$copy" "$kind"
+        for op in open load write mark read; do
+            eval "last_$op=$(calls $op)"
         done
+        # shellcheck disable=SC2154
+        {
+            ok "all operations were counted ($kind)" test \
+                "$((last_open * last_load * last_write * last_mark * last_read))" -gt 0
+            drill_operation write "$copy" "$kind" "$last_write" EIO ENOSPC short flip hang=1
+            drill_operation read "$copy" "$kind" "$last_read" EIO short flip hang=1
+            drill_operation mark "$copy" "$kind" "$last_mark" EIO ENOSPC hang=1
+            drill_operation open "$copy" "$kind" "$last_open" EIO hang=1
+            drill_operation load "$copy" "$kind" "$last_load" EIO
+        }
+        drill "write@3+=slow=4000000" "$copy" "$kind"
+        drill "read@3+=slow=4000000" "$copy" "$kind"
+        rm -rf "${T:?}/$run"
     done
-    for at in 1 9 20; do
-        for effect in EIO short flip; do
-            drill "read@$at=$effect" $copy
-        done
-    done
-    drill "write@3+=slow=2000000" $copy
 done
 tap_done

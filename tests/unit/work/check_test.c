@@ -413,11 +413,13 @@ static void test_locate(void **state)
     assert_string_equal(url, set->url[0]);
     free(url);
     snprintf(volume->location, sizeof(volume->location), "disk:%s", set->root);
-    assert_int_equal(pd_locate_volume(&set->e.env, volume, at, 1, &url, &error), PD_NOT_FOUND);
+    assert_int_equal(pd_locate_volume(&set->e.env, volume, at, 1, &url, &error), PD_MISSING);
     assert_null(url);
     assert_non_null(strstr(error.message, "PD100001"));
     assert_non_null(strstr(error.message, at[0]));
     assert_non_null(strstr(error.message, volume->location));
+    snprintf(volume->location, sizeof(volume->location), "disk:%s/not-mounted", set->root);
+    assert_int_equal(pd_locate_volume(&set->e.env, volume, at, 1, &url, &error), PD_NOT_FOUND);
     OK(pd_locate_volume(&set->e.env, volume, at, 2, &url, err));
     assert_string_equal(url, at[1]);
     free(url);

@@ -366,7 +366,7 @@ static void existing_files_are_kept_and_named(void **state)
     assert_non_null(f);
     fputs("mine", f);
     assert_int_equal(fclose(f), 0);
-    expect(run, PD_EXISTS,
+    expect(run, PD_KEPT,
            "/src/a [exists]\n/src/big2 [exists]\n/src/sub/f [exists]\n/src/sub/link [exists]\n"
            "/src/sub/pipe [exists]\n/src/sub/same [exists]\n/src/z [exists]\n",
            "");
@@ -394,9 +394,9 @@ static void a_folder_never_gives_way_to_a_file(void **state)
     assert_int_equal(mkdir(run->set.to, 0755), 0);
     assert_int_equal(mkdir(at(run, "x"), 0755), 0);
     assert_int_equal(close(creat(at(run, "y"), 0644)), 0);
-    expect(run, PD_EXISTS, "/x [exists]\n/y [exists]\n", "");
+    expect(run, PD_KEPT, "/x [exists]\n/y [exists]\n", "");
     run->options.overwrite = true;
-    expect(run, PD_EXISTS, "/x [exists]\n", "");
+    expect(run, PD_KEPT, "/x [exists]\n", "");
     assert_true(S_ISDIR(stat_of(run, "x").st_mode));
     assert_int_equal(stat_of(run, "y").st_mode, S_IFDIR | 0711);
 }

@@ -1,0 +1,141 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "pairdump/registry.h"
+#include "pairdump/space.h"
+#include "pool_priv.h"
+
+/* "fault:SPEC:fault:SPEC:disk:DIR" -> "disk:DIR" */
+static const char *without_faults(const char *url)
+{
+    static const char fault[] = "fault:";
+
+    while (strncmp(url, fault, sizeof fault - 1) == 0) {
+        const char *end = strchr(url + sizeof fault - 1, ':');
+        if (!end) {
+            break;
+        }
+        url = end + 1;
+    }
+    return url;
+}
+
+/* The URL to open, with the pool's capacity when it names none itself. */
+static char *with_capacity(const char *url, uint64_t capacity)
+{
+    struct pd_buf buf = PD_BUF_INIT;
+    enum pd_status status = pd_buf_puts(&buf, url);
+
+    if (status == PD_OK && capacity > 0 && !strstr(url, "capacity=")) {
+        status = pd_buf_printf(&buf, "%ccapacity=%" PRIu64, strchr(url, '?') ? '&' : '?',
+                               capacity);
+    }
+    if (status != PD_OK) {
+        pd_buf_free(&buf);
+    }
+    return buf.data;
+}
+
+/* scheme:ABSOLUTE[?options] */
+static char *make_location(const char *url, const char *path)
+{
+    struct pd_buf buf = PD_BUF_INIT;
+    const char *bare = without_faults(url);
+    const char *colon = strchr(bare, ':');
+    const char *options = strchr(bare, '?');
+    enum pd_status status = colon ? pd_buf_append(&buf, bare, (size_t)(colon - bare) + 1)
+                                  : PD_NO_MEMORY;
+
+    if (status == PD_OK) {
+        status = pd_buf_puts(&buf, path);
+    }
+    if (status == PD_OK && options) {
+        status = pd_buf_puts(&buf, options);
+    }
+    if (status != PD_OK) {
+        pd_buf_free(&buf);
+    }
+    return buf.data;
+}
+
+static bool is_within(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+
+    return strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* Two copies in one folder, by whatever names, are one. */
+static enum pd_status check_apart(const char *a, const char *b, struct pd_error *err)
+{
+    struct stat x, y;
+    bool same = stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+                x.st_ino == y.st_ino;
+
+    if (same || strcmp(a, b) == 0) {
+        return pd_error_set(err, PD_USAGE, 0, "%s and %s are one place; two copies need two", b, a);
+    }
+    if (is_within(a, b) || is_within(b, a)) {
+        return pd_error_set(err, PD_USAGE, 0, "%s and %s: one lies in the other; use two places",
+                            b, a);
+    }
+    return PD_OK;
+}
+
+enum pd_status pd_pool_name_place(struct pd_pool *pool, size_t i, const char *url,
+                                  struct pd_error *err)
+{
+    char *given = NULL;
+    enum pd_status status = pd_target_url_path(url, &given, err);
+
+    if (status != PD_OK) {
+        return status;
+    }
+    pool->path[i] = realpath(given, NULL);
+    if (!pool->path[i]) {
+        status = pd_error_set(err, PD_USAGE, errno, "no folder %s; is it mounted?", given);
+    }
+    free(given);
+    if (status != PD_OK) {
+        return status;
+    }
+    pool->config.copies[i] = with_capacity(url, pool->config.capacity);
+    pool->clean[i] = pool->config.copies[i]
+                         ? make_location(pool->config.copies[i], pool->path[i])
+                         : NULL;
+    if (!pool->clean[i]) {
+        return pd_error_memory(err, "targets");
+    }
+    if (strlen(pool->clean[i]) >= sizeof pool->copies[i].volume.location) {
+        return pd_error_set(err, PD_USAGE, 0, "the target's path is too long");
+    }
+    for (size_t j = 0; j < i && status == PD_OK; j++) {
+        status = check_apart(pool->path[i], pool->path[j], err);
+    }
+    return status;
+}
+
+void pd_pool_warn_of_sharing(struct pd_pool *pool)
+{
+    struct pd_space spaces[PD_COPIES_MAX];
+    struct pd_error ignored = PD_ERROR_INIT;
+
+    if (pool->config.copy_count == 1) {
+        pd_log_line(pool->env->log, PD_LOG_WARN, "one copy only: nothing replaces it when lost");
+    }
+    for (size_t i = 0; i < pool->config.copy_count; i++) {
+        if (pd_space_of(pool->path[i], &spaces[i], &ignored) != PD_OK) {
+            spaces[i].fs_id = 0;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (spaces[i].fs_id != 0 && spaces[i].fs_id == spaces[j].fs_id) {
+                pd_log_line(pool->env->log, PD_LOG_WARN,
+                            "%s and %s are on one file system: one failure takes both copies",
+                            pool->path[j], pool->path[i]);
+            }
+        }
+    }
+}
