@@ -41,6 +41,7 @@ struct pd_dump_row {
     unsigned copies;
     int64_t started, finished; /* finished 0: not yet */
     uint64_t archives, files, bytes, problems, skipped; /* skipped: held already (incremental) */
+    uint64_t bad_copies, lost_archives; /* as they are now; lost: without a good copy. Read only */
 };
 
 struct pd_volume_row {
@@ -184,6 +185,8 @@ typedef enum pd_status (*pd_verification_fn)(void *arg, const struct pd_verifica
 typedef enum pd_status (*pd_found_fn)(void *arg, const struct pd_found *found,
                                       struct pd_error *err);
 
+/* What became of a dump, with what was found out about its copies since. */
+enum pd_status pd_dump_row_verdict(const struct pd_dump_row *row);
 PD_MUST_USE enum pd_status pd_catalog_dumps(struct pd_catalog *catalog, pd_dump_fn fn, void *arg,
                                             struct pd_error *err); /* oldest first */
 /* By name, UUID, unique UUID prefix of 8 or more, or "last"; PD_NOT_FOUND. NULL means "last". */

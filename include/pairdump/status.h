@@ -73,6 +73,8 @@ enum pd_exit {
     X(PD_NOT_FOUND, "not-found", PD_SEV_ERROR, false, PD_EXIT_USAGE, "no such thing is known")     \
     X(PD_EXISTS, "exists", PD_SEV_ERROR, false, PD_EXIT_USAGE,                                     \
       "already there, and not overwritten")                                                        \
+    X(PD_DENIED, "denied", PD_SEV_ERROR, false, PD_EXIT_USAGE,                                     \
+      "not permitted; check path, owner and mode")                                                 \
     X(PD_UNSAFE_PATH, "unsafe-path", PD_SEV_ERROR, false, PD_EXIT_FAILED,                          \
       "path would leave its folder; refused")                                                      \
     X(PD_FOREIGN, "foreign", PD_SEV_ERROR, false, PD_EXIT_USAGE,                                   \

@@ -68,6 +68,8 @@ enum pd_status pd_status_from_errno(int sys_errno)
         {ENOMEM, PD_NO_MEMORY}, {EINTR, PD_AGAIN},
         {EAGAIN, PD_AGAIN},     {ENOENT, PD_NOT_FOUND},
         {EBUSY, PD_BUSY},       {EEXIST, PD_EXISTS},
+        {EACCES, PD_DENIED},    {EPERM, PD_DENIED},
+        {ENOTDIR, PD_DENIED},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -72,6 +72,17 @@ static void read_row(struct pd_sql_stmt *stmt, struct pd_dump_row *r)
     r->bytes = (uint64_t)pd_sql_int(stmt, 16);
     r->problems = (uint64_t)pd_sql_int(stmt, 17);
     r->skipped = (uint64_t)pd_sql_int(stmt, 18);
+    r->bad_copies = (uint64_t)pd_sql_int(stmt, 19);
+    r->lost_archives = (uint64_t)pd_sql_int(stmt, 20);
+}
+
+enum pd_status pd_dump_row_verdict(const struct pd_dump_row *row)
+{
+    enum pd_status now = row->lost_archives > 0 ? PD_FAILED
+                         : row->bad_copies > 0  ? PD_DEGRADED
+                                                : PD_OK;
+
+    return row->state == PD_DUMP_DONE ? pd_status_worst(row->status, now) : row->status;
 }
 
 enum pd_status pd_catalog_dumps(struct pd_catalog *catalog, pd_dump_fn fn, void *arg,
@@ -81,7 +92,14 @@ enum pd_status pd_catalog_dumps(struct pd_catalog *catalog, pd_dump_fn fn, void 
     struct pd_dump_row row;
     bool more = true;
     enum pd_status status = pd_cat_query(
-        catalog, &stmt, err, "SELECT id, " COLUMNS " FROM dump ORDER BY id", "");
+        catalog, &stmt, err,
+        "SELECT id, " COLUMNS ","
+        " (SELECT COUNT(*) FROM copy c JOIN archive a ON a.id = c.archive_id"
+        " WHERE a.dump_id = dump.id AND c.state = 'bad'),"
+        " (SELECT COUNT(*) FROM archive a WHERE a.dump_id = dump.id AND NOT EXISTS"
+        " (SELECT 1 FROM copy c WHERE c.archive_id = a.id AND c.state IN ('written', 'verified')))"
+        " FROM dump ORDER BY id",
+        "");
 
     while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
         read_row(stmt, &row);

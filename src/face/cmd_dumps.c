@@ -24,7 +24,7 @@ static json_t *json_dump_row(const struct pd_dump_row *row)
     json_object_set_new(item, "roots", json_string(row->roots));
     json_object_set_new(item, "verify", json_string(row->policy));
     json_object_set_new(item, "state", json_string(pd_dump_state_name(row->state)));
-    json_object_set_new(item, "verdict", json_string(pd_status_name(row->status)));
+    json_object_set_new(item, "verdict", json_string(pd_status_name(pd_dump_row_verdict(row))));
     json_object_set_new(item, "incremental", json_boolean(row->incremental));
     json_object_set_new(item, "copies", json_integer((json_int_t)row->copies));
     json_object_set_new(item, "started", pd_render_json_time(row->started));
@@ -51,7 +51,7 @@ static enum pd_status show_dump(void *arg, const struct pd_dump_row *row, struct
     pd_format_size(row->bytes, bytes, sizeof bytes);
     fprintf(view->face->out, "%-32s %s %-10s %-16s %10s %9" PRIu64 " files %" PRIu64 " archives\n",
             row->name, when, pd_dump_state_name(row->state),
-            row->state == PD_DUMP_DONE ? pd_status_name(row->status) : "unfinished", bytes,
+            row->state == PD_DUMP_DONE ? pd_status_name(pd_dump_row_verdict(row)) : "unfinished", bytes,
             row->files, row->archives);
     return PD_OK;
 }
@@ -153,7 +153,7 @@ static void print_head(FILE *out, const struct pd_dump_row *row)
             row->name, row->uuid, row->roots, row->host, row->pool, row->copies);
     fprintf(out, "  state    %s, %s\n  started  %s\n  finished %s\n  verify   %s\n",
             pd_dump_state_name(row->state),
-            row->state == PD_DUMP_DONE ? pd_status_name(row->status) : "unfinished", started,
+            row->state == PD_DUMP_DONE ? pd_status_name(pd_dump_row_verdict(row)) : "unfinished", started,
             finished, row->policy);
     fprintf(out, "  holds    %" PRIu64 " files, %s in %" PRIu64 " archives; %" PRIu64
                  " problems, %" PRIu64 " left out\n",

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -82,6 +83,9 @@ static enum pd_status start(struct pd_face *face, int argc, char **argv, struct 
         pd_render_help(face->out, NULL);
         goto out;
     }
+    if (face->json_mode) {
+        face->json = json_object();
+    }
     if (next >= argc) {
         status = pd_error_set(err, PD_USAGE, 0, "no command given; try \"pairdump help\"");
         goto out;
@@ -92,8 +96,7 @@ static enum pd_status start(struct pd_face *face, int argc, char **argv, struct 
                               argv[next]);
         goto out;
     }
-    if (face->json_mode) {
-        face->json = json_object();
+    if (face->json) {
         json_object_set_new(face->json, "command", json_string(command->name));
     }
     status = pd_config_load(pd_args_get(&globals, "config"), get_variable, &face->config, err);
@@ -134,6 +137,19 @@ static int finish(struct pd_face *face, enum pd_status status, const struct pd_e
     return code;
 }
 
+/* A file that is opened as 0, 1 or 2 would be taken for the terminal. */
+static void fill_standard_files(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+
+    while (fd >= 0 && fd <= STDERR_FILENO) {
+        fd = open("/dev/null", O_RDWR);
+    }
+    if (fd > STDERR_FILENO) {
+        close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct pd_face face = {.out = stdout};
@@ -142,6 +158,7 @@ int main(int argc, char **argv)
     struct pd_error err = PD_ERROR_INIT;
     enum pd_status status;
 
+    fill_standard_files();
     pd_progress_init(&progress);
     face.env.clock = pd_clock_real();
     face.env.progress = &progress;

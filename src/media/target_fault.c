@@ -328,6 +328,8 @@ static enum pd_status fault_end(void *impl, bool durable, struct pd_error *err)
     struct filter *filter = impl;
     enum pd_status status = gate(filter, OP_MARK, err);
 
+    if (status == PD_OK && durable)
+        status = gate(filter, OP_SYNC, err);
     if (status == PD_OK)
         status = pd_target_end(filter->inner, durable, err);
     if (status == PD_OK)

@@ -101,6 +101,20 @@ exits 0 "then it is" $PD safe "$W/src"
 fresh
 exits 1 "nothing to verify is nothing verified" bash -c '$1 catalog init && $1 verify' _ "$PD"
 
+# ---- verdicts grow old ----
+fresh
+exits 0 "dump" $PD dump --name d "${pair[@]}" "$W/src"
+for copy in a/PD100001 b/PD200001; do
+    for archive in "$W/$copy"/0001*; do
+        printf x | dd of="$archive" bs=1 seek=3000 conv=notrunc status=none
+    done
+    $PD verify >/dev/null 2>&1
+    ok "dumps tells of bad copies" bash -c '$1 dumps | grep -E "$2"' _ "$PD" \
+        "$([ "$copy" = a/PD100001 ] && echo degraded || echo failed)"
+done
+exits 1 "a json object also for wrong usage" bash -c '$1 --json nonsense | jq -e ".exit == 0"' _ "$PD"
+exits 0 "that has the exit code" bash -c '$1 --json nonsense 2>/dev/null | jq -e ".exit == 2"' _ "$PD"
+
 # ---- volumes by themselves ----
 fresh
 head -c 700000 /dev/urandom >"$W/src/big"

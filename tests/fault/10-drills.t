@@ -69,16 +69,17 @@ for kind in disk mock; do
     for copy in 1 2; do
         run=$((run + 1))
         dump_with sync@1000000=EIO "$copy" "$kind"
-        for op in open load write mark read; do
+        for op in open load write mark sync read; do
             eval "last_$op=$(calls $op)"
         done
         # shellcheck disable=SC2154
         {
             ok "all operations were counted ($kind)" test \
-                "$((last_open * last_load * last_write * last_mark * last_read))" -gt 0
+                "$((last_open * last_load * last_write * last_mark * last_sync * last_read))" -gt 0
             drill_operation write "$copy" "$kind" "$last_write" EIO ENOSPC short flip hang=1
             drill_operation read "$copy" "$kind" "$last_read" EIO short flip hang=1
             drill_operation mark "$copy" "$kind" "$last_mark" EIO ENOSPC hang=1
+            drill_operation sync "$copy" "$kind" "$last_sync" EIO ENOSPC
             drill_operation open "$copy" "$kind" "$last_open" EIO hang=1
             drill_operation load "$copy" "$kind" "$last_load" EIO
         }

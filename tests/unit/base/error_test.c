@@ -174,7 +174,7 @@ static void test_errno_table(void **state)
         {EEXIST, PD_EXISTS},
         {EBUSY, PD_BUSY},
         {EIO, PD_IO},
-        {EACCES, PD_IO},
+        {EACCES, PD_DENIED},
         {123456, PD_IO},
         {-1, PD_IO},
         {0, PD_INTERNAL},
