@@ -33,6 +33,8 @@ uint64_t pd_ring_position(struct pd_ring *ring);
 /* Pads the last record with zeros and tells the readers that no more will come. */
 PD_MUST_USE enum pd_status pd_ring_finish(struct pd_ring *ring, uint64_t stall_ns,
                                           struct pd_error *err);
+/* Records that gather before readers are woken: 1 to 4, fewer in a small ring. */
+uint64_t pd_ring_wake_records(const struct pd_ring *ring);
 /* Ends every wait, now and later, on both sides. */
 void pd_ring_abort(struct pd_ring *ring);
 

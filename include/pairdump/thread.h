@@ -30,6 +30,8 @@ _Bool pd_thread_abandoned(const struct pd_thread *thread);
 
 /* True once fn has returned. */
 _Bool pd_thread_done(struct pd_thread *thread);
+/* The same, waiting for it so many nanoseconds at most. */
+_Bool pd_thread_wait(struct pd_thread *thread, uint64_t ns);
 
 /* Waits for the end, frees *thread, sets it to NULL and gives fn's status and error; or, when no
  * beat came for stall_ns (0: wait for ever), abandons it and gives PD_HUNG naming the thread.

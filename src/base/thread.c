@@ -124,6 +124,26 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * (uint64_t)PD_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+static struct timespec as_timespec(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / (uint64_t)PD_NS_PER_S),
+                             .tv_nsec = (long)(ns % (uint64_t)PD_NS_PER_S)};
+}
+
+_Bool pd_thread_wait(struct pd_thread *thread, uint64_t ns)
+{
+    struct timespec until = as_timespec(pd_add_sat(now_ns(), ns));
+    int timed_out = 0;
+
+    pthread_mutex_lock(&thread->lock);
+    while (!thread->done && !timed_out) {
+        timed_out = pthread_cond_timedwait(&thread->ended, &thread->lock, &until);
+    }
+    bool done = thread->done;
+    pthread_mutex_unlock(&thread->lock);
+    return done;
+}
+
 /* Waits with lock held until done, or until no beat came for stall_ns. */
 static void wait_done(struct pd_thread *thread, uint64_t stall_ns)
 {
@@ -136,8 +156,7 @@ static void wait_done(struct pd_thread *thread, uint64_t stall_ns)
             continue;
         }
         uint64_t until = pd_add_sat(since, stall_ns);
-        struct timespec t = {.tv_sec = (time_t)(until / (uint64_t)PD_NS_PER_S),
-                             .tv_nsec = (long)(until % (uint64_t)PD_NS_PER_S)};
+        struct timespec t = as_timespec(until);
         pthread_cond_timedwait(&thread->ended, &thread->lock, &t);
         uint64_t beats = atomic_load(&thread->beats);
         if (beats != seen) {

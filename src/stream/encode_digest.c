@@ -5,7 +5,7 @@
 #include "encode_priv.h"
 #include "pairdump/thread.h"
 
-enum { QUEUE = 2048, TAKE = 64, WAKE_BYTES = 131072 };
+enum { QUEUE = 16384, TAKE = 64 };
 
 struct extent {
     enum pd_extent_kind kind;
@@ -32,7 +32,7 @@ struct pd_encode_digest {
     uint64_t record_size;
     struct extent queue[QUEUE];
     uint64_t head, tail;
-    uint64_t quiet_bytes; /* told since the thread was last woken */
+    uint64_t quiet_records; /* told since the thread was last woken */
     uint64_t files_told;
     bool closed, failed, thread_waits, encoder_waits;
     struct result *results;
@@ -47,7 +47,7 @@ struct pd_encode_digest {
 
 static void wake_thread(struct pd_encode_digest *d)
 {
-    d->quiet_bytes = 0;
+    d->quiet_records = 0;
     if (d->thread_waits) {
         pthread_cond_signal(&d->told);
     }
@@ -72,8 +72,8 @@ enum pd_status pd_encode_digest_tell(struct pd_encode_digest *d, enum pd_extent_
     bool failed = d->failed;
     d->queue[d->head++ % QUEUE] = (struct extent){kind, memory, number};
     d->files_told += kind == PD_EXTENT_FILE;
-    d->quiet_bytes += kind == PD_EXTENT_DATA ? number : 0;
-    if (kind == PD_EXTENT_RECORD || d->quiet_bytes >= WAKE_BYTES) {
+    d->quiet_records += kind == PD_EXTENT_RECORD;
+    if (d->quiet_records >= pd_ring_wake_records(d->ring)) {
         wake_thread(d);
     }
     pthread_mutex_unlock(&d->lock);
@@ -113,7 +113,8 @@ static size_t take(struct pd_encode_digest *d, struct extent *out)
     for (; n < TAKE && d->tail != d->head && !d->failed; n++) {
         out[n] = d->queue[d->tail++ % QUEUE];
     }
-    if (d->encoder_waits) {
+    /* a full queue is left to run half empty: waking the encoder for each few would cost more */
+    if (d->encoder_waits && d->head - d->tail <= QUEUE / 2) {
         pthread_cond_signal(&d->hashed);
     }
     pthread_mutex_unlock(&d->lock);

@@ -229,24 +229,21 @@ static enum pd_status monitor(struct pd_thread *self, void *arg, struct pd_error
     return PD_OK;
 }
 
+static bool is_lost(struct run *run, size_t i)
+{
+    pthread_mutex_lock(&run->lock);
+    bool lost = run->copies[i].lost;
+    pthread_mutex_unlock(&run->lock);
+    return lost;
+}
+
 /* Waits until every writer has ended or is lost; the monitor goes on marking the lost. */
 static void wait_writers(struct run *run)
 {
-    struct timespec pause = {.tv_nsec = 1000000};
-
-    for (;;) {
-        bool waiting = false;
-        pthread_mutex_lock(&run->lock);
-        for (size_t i = 0; i < run->copy_count; i++) {
-            waiting = waiting || (run->watched[i].writer && !run->copies[i].lost &&
-                                  !pd_thread_done(run->watched[i].thread));
+    for (size_t i = 0; i < run->copy_count; i++) {
+        while (run->watched[i].writer && !is_lost(run, i) &&
+               !pd_thread_wait(run->watched[i].thread, WATCH_MS * 1000000)) {
         }
-        pthread_mutex_unlock(&run->lock);
-        if (!waiting) {
-            return;
-        }
-        nanosleep(&pause, NULL);
-        pause.tv_nsec = pause.tv_nsec < 4000000 ? pause.tv_nsec * 2 : pause.tv_nsec;
     }
 }
 

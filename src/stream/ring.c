@@ -7,7 +7,7 @@
 
 #include "pairdump/target.h"
 
-enum { READERS_MAX = 9, SLOTS_MIN = 4 };
+enum { READERS_MAX = 9, SLOTS_MIN = 4, LOOK_NS = 10000000 };
 
 struct reader {
     bool attached;
@@ -35,6 +35,7 @@ struct pd_ring {
     uint8_t *memory;
     uint8_t *spare[READERS_MAX]; /* by the reader that hung; NULL if it did not */
     uint64_t head;  /* bytes committed */
+    uint64_t woken; /* head when readers were woken last */
     uint64_t moves; /* records passed by all readers, and readers that left */
     bool finished, aborted, producer_waits;
     bool agreed; /* every reader left has passed the last record */
@@ -83,7 +84,7 @@ enum pd_status pd_ring_new(uint64_t bytes, uint64_t record_size, unsigned reader
     pthread_mutex_init(&ring->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&ring->filled, NULL);
+    pthread_cond_init(&ring->filled, &attr);
     pthread_cond_init(&ring->freed, &attr);
     pthread_condattr_destroy(&attr);
     ring->refs = 1;
@@ -139,6 +140,7 @@ static void wake_readers(struct pd_ring *ring)
 {
     bool waiting = false;
 
+    ring->woken = ring->head;
     for (unsigned i = 0; i < ring->readers; i++) {
         waiting = waiting || ring->reader[i].waiting;
     }
@@ -176,13 +178,23 @@ static struct timespec after(uint64_t ns)
     return at;
 }
 
+/* Records to gather before those who wait are woken. Each wake-up takes the producer's processor away,
+ * and a drive takes several records at once as readily as one. */
+uint64_t pd_ring_wake_records(const struct pd_ring *ring)
+{
+    uint64_t part = ring->slots / 8;
+
+    return part < 1 ? 1 : part > 4 ? 4 : part;
+}
+
 /* Waits for room with the lock held; PD_HUNG when no reader moved for stall_ns. */
 static enum pd_status wait_room(struct pd_ring *ring, uint64_t stall_ns, struct pd_error *err)
 {
     struct timespec until = {0};
     uint64_t seen = ring->moves;
 
-    if (stall_ns > 0 && is_full(ring)) {
+    if (is_full(ring)) {
+        wake_readers(ring);
         until = after(stall_ns);
     }
     while (!ring->aborted && is_full(ring)) {
@@ -241,7 +253,8 @@ void pd_ring_commit(struct pd_ring *ring, size_t len)
     pthread_mutex_lock(&ring->lock);
     uint64_t record = ring->head / ring->record_size;
     ring->head += len;
-    if (ring->head / ring->record_size != record) {
+    if (ring->head / ring->record_size != record &&
+        ring->head - ring->woken >= pd_ring_wake_records(ring) * ring->record_size) {
         wake_readers(ring);
     }
     pthread_mutex_unlock(&ring->lock);
@@ -297,10 +310,13 @@ void pd_ring_abort(struct pd_ring *ring)
     pthread_mutex_unlock(&ring->lock);
 }
 
+/* Looks by itself from time to time, as it is not woken for each record. */
 static void wait_filled(struct pd_ring *ring, struct reader *reader)
 {
+    struct timespec until = after(LOOK_NS);
+
     reader->waiting = true;
-    pthread_cond_wait(&ring->filled, &ring->lock);
+    pthread_cond_timedwait(&ring->filled, &ring->lock, &until);
     reader->waiting = false;
 }
 

@@ -8,6 +8,8 @@
 #include "pairdump/size.h"
 #include "pairdump/thread.h"
 
+enum { POLL_NS = 5000000 }; /* between looks at the verifiers */
+
 /* The archive that is being written, by a thread of its own. */
 struct writing {
     struct pd_dumping *d;
@@ -246,9 +248,8 @@ static enum pd_status write_one(struct pd_dumping *d, struct writing *w, struct 
     if (!thread) {
         return status;
     }
-    while (!pd_thread_done(thread) && *recorded == PD_OK) {
+    while (*recorded == PD_OK && !pd_thread_wait(thread, POLL_NS)) {
         *recorded = pd_dump_poll(d, record_err);
-        pd_clock_sleep(d->env->clock, 5000000);
     }
     return pd_thread_join(&thread, 0, err);
 }
