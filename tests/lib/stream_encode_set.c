@@ -152,7 +152,8 @@ struct es_file *es_add(struct encode_set *b, const char *path, char kind, uint64
 {
     struct es_file *f = &b->fakes[b->batch.count];
 
-    *f = (struct es_file){.path = path, .kind = kind, .size = size, .have = size, .fail_at = ES_NEVER};
+    *f = (struct es_file){.path = path, .kind = kind, .size = size, .have = size};
+    f->fail_at = ES_NEVER;
     f->seed = b->batch.count * 1000000;
     f->ino = 100 + b->batch.count;
     f->nlink = 1;
@@ -292,7 +293,8 @@ static void check_records(const struct encode_set *b)
     }
 }
 
-static void check_data(const struct encode_set *b, const struct pd_toc_file *file, const struct es_view *v)
+static void check_data(const struct encode_set *b, const struct pd_toc_file *file,
+                       const struct es_view *v)
 {
     uint8_t wanted[PD_SHA256_LEN];
     char hex[PD_SHA256_TEXT], line[256];

@@ -1,6 +1,6 @@
 /*
- * stream_encode_set: a batch of files that behave as told, encoded into a ring, and the archive that
- * comes out of it, looked at with libarchive alone; for the tests of encode.
+ * stream_encode_set: a batch of files that behave as told, encoded into a ring, and the archive
+ * that comes out of it, looked at with libarchive alone; for the tests of encode.
  */
 #ifndef PAIRDUMP_TESTS_STREAM_ENCODE_SET_H
 #define PAIRDUMP_TESTS_STREAM_ENCODE_SET_H

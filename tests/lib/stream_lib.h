@@ -1,6 +1,6 @@
 /*
- * stream_lib: what the tests of rings and fan-outs share: bytes that tell their place, calls that may
- * wait, and volumes in memory that fail, hang or fill up as told.
+ * stream_lib: what the tests of rings and fan-outs share: bytes that tell their place, calls that
+ * may wait, and volumes in memory that fail, hang or fill up as told.
  */
 #ifndef PAIRDUMP_TESTS_STREAM_LIB_H
 #define PAIRDUMP_TESTS_STREAM_LIB_H

@@ -412,11 +412,14 @@ static void a_full_disk_fails_the_list_for_good(void **state)
 
 /* ---- from a source ---- */
 
+enum { RELATIVE = 1, OTHER_LENGTH, SILENT };
+
 struct made {
     unsigned given, last;
     unsigned fail_at; /* 0: never */
     unsigned stop_at;
     struct restore_lib_env *e;
+    int manner; /* of giving items */
     char path[32];
     bool closed;
 };
@@ -434,7 +437,9 @@ static enum pd_status made_next(void *impl, struct pd_item *out, struct pd_error
         m->e->stopped = 1;
     (void)snprintf(m->path, sizeof(m->path), "/made/%u", m->given);
     *out = item_of(m->path, PD_KIND_FILE, m->given);
-    return PD_OK;
+    out->path += m->manner == RELATIVE;
+    out->path_len -= m->manner == RELATIVE || m->manner == OTHER_LENGTH;
+    return m->manner == SILENT ? PD_IO : PD_OK;
 }
 
 static enum pd_status made_open(void *impl, const struct pd_item *item, struct archive_entry *entry,
@@ -523,22 +528,39 @@ static void a_scan_keeps_what_it_is_told_to(void **state)
     assert_int_equal(bad.given, 8);
 }
 
-static void a_scan_fails_with_its_source(void **state)
+static void a_scan_fails_with_its_source_and_can_be_interrupted(void **state)
 {
     struct bed *b = *state;
-    struct made m = {.last = 5, .fail_at = 3};
+    struct made m = {.last = 5, .fail_at = 3}, long_one = {.last = 500, .stop_at = 3};
 
     assert_int_equal(scan(b, &m, NULL), PD_IO);
     next(b, ALL, 2);
+    assert_int_equal(scan(b, &long_one, NULL), PD_INTERRUPTED);
+    assert_int_equal(long_one.given, 3);
 }
 
-static void a_scan_can_be_interrupted(void **state)
+static void a_source_that_breaks_its_contract_is_found_out(void **state)
 {
-    struct bed *b = *state;
-    struct made m = {.last = 500, .stop_at = 3};
+    for (int manner = RELATIVE; manner <= SILENT; manner++) {
+        struct bed *b = *state;
+        struct made m = {.last = 5, .manner = manner};
 
-    assert_int_equal(scan(b, &m, NULL), PD_INTERRUPTED);
-    assert_int_equal(m.given, 3);
+        assert_int_equal(scan(b, &m, NULL), PD_INTERNAL);
+        next(b, ALL, 0);
+    }
+}
+
+static void a_source_with_a_gap_is_refused(void **state)
+{
+    static const struct pd_source_ops ops = {"made",    made_next,       NULL,
+                                             made_read, made_close_file, made_close};
+    struct bed *b = *state;
+    struct pd_source *source = NULL;
+    struct made m = {.last = 5};
+
+    assert_int_equal(pd_source_new(&ops, &m, &source, &b->err), PD_INTERNAL);
+    assert_null(source);
+    assert_true(m.closed);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, end)
@@ -564,8 +586,9 @@ int main(void)
         TEST(a_full_disk_fails_the_list_for_good),
         TEST(a_scan_lists_all_that_the_source_gives),
         TEST(a_scan_keeps_what_it_is_told_to),
-        TEST(a_scan_fails_with_its_source),
-        TEST(a_scan_can_be_interrupted),
+        TEST(a_scan_fails_with_its_source_and_can_be_interrupted),
+        TEST(a_source_that_breaks_its_contract_is_found_out),
+        TEST(a_source_with_a_gap_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
