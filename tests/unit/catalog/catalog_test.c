@@ -391,6 +391,7 @@ static void a_dump_is_found_by_name_uuid_and_unique_prefix(void **state)
         {"11112222-0000-4000-8000-000000000001", PD_OK, "one"},
         {"33334444", PD_OK, "33334444"},   /* a name beats a prefix */
         {"33334444-", PD_OK, "three"},     /* and this is one */
+        {"77778888", PD_OK, "77778888"},   /* whichever is older */
         {"11112222-0", PD_OK, "one"},
         {"11112222", PD_USAGE, NULL},      /* of two */
         {"11112222-1", PD_OK, "two"},
@@ -410,6 +411,8 @@ static void a_dump_is_found_by_name_uuid_and_unique_prefix(void **state)
     add_dump(c, "one", "11112222-0000-4000-8000-000000000001");
     add_dump(c, "two", "11112222-1000-4000-8000-000000000002");
     add_dump(c, "three", "33334444-0000-4000-8000-000000000003");
+    add_dump(c, "77778888", "99990000-0000-4000-8000-000000000005");
+    add_dump(c, "later", "77778888-0000-4000-8000-000000000006");
     add_dump(c, "33334444", "55556666-0000-4000-8000-000000000004");
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
         pd_error_clear(&c->err);
@@ -1090,8 +1093,8 @@ static void volumes_are_listed_by_label(void **state)
 static void pair_numbers_are_counted_per_prefix(void **state)
 {
     static const char *const labels[] = {
-        "PD100007", "PD200009", "PD1000", "PD1-0099", "PDX", "QD100042", "P100003",
-        "PX1000AB", "100005", "PD10009Z",
+        "PD100007", "PD200009", "PD300002", "PD1000", "PD1-0099", "PDX", "QD100042",
+        "P100003", "PX1000AB", "100005", "PD10009Z",
     };
     static const struct {
         const char *prefix;

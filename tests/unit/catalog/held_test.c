@@ -243,6 +243,26 @@ static void more_copies_may_be_asked_for_than_the_dump_had(void **state)
     }
 }
 
+static void a_copy_too_many_counts_too(void **state)
+{
+    struct cat_case *c = *state;
+    struct two t = make_two(c);
+    struct pd_item item = cat_item("/data/a");
+
+    cat_sql(c, "UPDATE dump SET copies = 1");
+    cat_ok(c, cat_verify(c, t.copies[0].id, "full", PD_OK));
+    assert_status(held(c, "/data/a"), PD_UNVERIFIED);
+    cat_ok(c, cat_verify(c, t.copies[1].id, "full", PD_BAD_FILE));
+    assert_status(held(c, "/data/a"), PD_DEGRADED);
+    cat_ok(c, cat_verify(c, t.copies[1].id, "full", PD_OK));
+    assert_status(held(c, "/data/a"), PD_OK);
+    /* and without copies nothing is held, though none are asked for */
+    cat_sql(c, "UPDATE dump SET copies = 0");
+    cat_sql(c, "DELETE FROM copy");
+    assert_status(held_item(c, &item, 0), PD_UNVERIFIED);
+    assert_status(held_item(c, &item, 1), PD_DEGRADED);
+}
+
 static void of_several_dumps_the_one_nearest_to_safe_answers(void **state)
 {
     struct cat_case *c = *state;
@@ -393,6 +413,7 @@ int main(void)
         TEST(all_kinds_can_be_held),
         TEST(a_copy_that_never_came_is_missed),
         TEST(more_copies_may_be_asked_for_than_the_dump_had),
+        TEST(a_copy_too_many_counts_too),
         TEST(of_several_dumps_the_one_nearest_to_safe_answers),
         TEST(an_older_state_of_a_file_is_still_held),
         TEST(a_volume_in_doubt_holds_nothing_until_it_was_read),

@@ -11,7 +11,7 @@
 
 /* A driver that only counts. */
 struct stub {
-    int prepared, finalized, closed;
+    int prepared, finalized, rolled_back, closed;
     enum pd_status answer; /* of all calls that may fail without an error */
 };
 
@@ -114,6 +114,14 @@ static enum pd_status stub_plain(void *impl, struct pd_error *err)
     return stub->answer;
 }
 
+static enum pd_status stub_rollback(void *impl, struct pd_error *err)
+{
+    struct stub *stub = impl;
+
+    stub->rolled_back++;
+    return stub_plain(impl, err);
+}
+
 static void stub_close(void *impl)
 {
     struct stub *stub = impl;
@@ -129,7 +137,8 @@ static struct pd_sql_ops stub_ops(struct sql_case *c)
     ops.prepare = stub_prepare;
     ops.finalize = stub_finalize;
     ops.reset = stub_reset;
-    ops.begin = ops.commit = ops.rollback = stub_plain;
+    ops.begin = ops.commit = stub_plain;
+    ops.rollback = stub_rollback;
     ops.close = stub_close;
     return ops;
 }
@@ -172,6 +181,28 @@ static void a_failure_without_an_error_is_internal(void **state)
     pd_error_clear(&c->err);
     assert_int_equal(pd_sql_commit(sql, &c->err), PD_INTERNAL);
     pd_sql_close(sql);
+}
+
+static void what_is_not_committed_is_rolled_back(void **state)
+{
+    struct sql_case *c = *state;
+    const struct pd_sql_ops ops = stub_ops(c);
+    struct pd_sql *sql = NULL;
+
+    assert_int_equal(pd_sql_new(&ops, &c->stub, &sql, &c->err), PD_OK);
+    pd_sql_rollback(sql);
+    assert_int_equal(pd_sql_begin(sql, &c->err), PD_OK);
+    assert_int_equal(pd_sql_commit(sql, &c->err), PD_OK);
+    pd_sql_rollback(sql);
+    assert_int_equal(c->stub.rolled_back, 0);
+    assert_int_equal(pd_sql_begin(sql, &c->err), PD_OK);
+    c->stub.answer = PD_IO;
+    assert_int_equal(pd_sql_commit(sql, &c->err), PD_INTERNAL);
+    assert_int_equal(c->stub.rolled_back, 1);
+    c->stub.answer = PD_OK;
+    assert_int_equal(pd_sql_begin(sql, &c->err), PD_OK);
+    pd_sql_close(sql);
+    assert_int_equal(c->stub.rolled_back, 2);
 }
 
 static void statements_are_prepared_once(void **state)
@@ -423,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ops_with_a_gap_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failure_without_an_error_is_internal, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_committed_is_rolled_back, setup, teardown),
         cmocka_unit_test_setup_teardown(statements_are_prepared_once, setup, teardown),
         cmocka_unit_test_setup_teardown(values_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failing_statement_rolls_back, setup, teardown),
