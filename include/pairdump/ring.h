@@ -42,8 +42,8 @@ void pd_ring_abort(struct pd_ring *ring);
 PD_MUST_USE enum pd_status pd_ring_record(struct pd_ring *ring, unsigned reader,
                                           const uint8_t **record, struct pd_error *err);
 void pd_ring_next(struct pd_ring *ring, unsigned reader);
-/* From now on, whenever the reader has caught up, it gets its next record only when the ring is full
- * again or no more will come: for drives that should stream instead of starting and stopping. */
+/* From now on, at first and whenever the reader has caught up, it gets its next record only when the
+ * ring is full or no more will come: for drives that should stream instead of starting and stopping. */
 void pd_ring_stream(struct pd_ring *ring, unsigned reader);
 /* Behind the last record: waits until every reader still attached has passed it too, so that none
  * ends its tape file while another could still fail to write it. Once PD_OK for one it is for all,

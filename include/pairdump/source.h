@@ -82,7 +82,8 @@ struct pd_source_path_options {
     bool list_nul;               /* -0: separated by NUL instead of LF */
     bool list_recurse;           /* folders named in the list are walked too (default true) */
     const char *const *excludes; /* glob patterns: with a '/' against the whole path, without one
-                                    against the last component; a folder takes all below along */
+                                    against the last component; a folder takes all below along,
+                                    but for what is named itself */
     size_t exclude_count;
     bool one_file_system;
     const char *cwd;             /* for relative paths */

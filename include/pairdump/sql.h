@@ -39,6 +39,8 @@ struct pd_sql_ops {
     enum pd_status (*rollback)(void *impl, struct pd_error *err);
     int64_t (*last_id)(void *impl);
     uint64_t (*changes)(void *impl); /* rows of the last statement */
+    /* How many tables there are, of this name or (NULL) at all. */
+    enum pd_status (*tables)(void *impl, const char *name, uint64_t *count, struct pd_error *err);
     /* The engine's own proof that its files are whole; fn per finding. */
     enum pd_status (*check)(void *impl, pd_sql_problem_fn fn, void *arg, struct pd_error *err);
     void (*close)(void *impl);
@@ -76,6 +78,8 @@ PD_MUST_USE enum pd_status pd_sql_commit(struct pd_sql *sql, struct pd_error *er
 void pd_sql_rollback(struct pd_sql *sql);
 int64_t pd_sql_last_id(struct pd_sql *sql);
 uint64_t pd_sql_changes(struct pd_sql *sql);
+PD_MUST_USE enum pd_status pd_sql_tables(struct pd_sql *sql, const char *name, uint64_t *count,
+                                         struct pd_error *err);
 PD_MUST_USE enum pd_status pd_sql_check(struct pd_sql *sql, pd_sql_problem_fn fn, void *arg,
                                         struct pd_error *err);
 

@@ -89,6 +89,14 @@ enum pd_status pd_cat_run(struct pd_catalog *catalog, struct pd_error *err, cons
     return pd_sql_run(stmt, err);
 }
 
+enum pd_status pd_cat_expect_row(struct pd_catalog *catalog, const char *what,
+                                 struct pd_error *err)
+{
+    return pd_sql_changes(catalog->sql) == 1
+               ? PD_OK
+               : pd_error_set(err, PD_CATALOG, 0, "the catalog has lost its row of the %s", what);
+}
+
 enum pd_status pd_cat_transaction(struct pd_catalog *catalog, pd_cat_fn fn, void *arg,
                                   struct pd_error *err)
 {

@@ -122,6 +122,27 @@ enum pd_status pd_catalog_archive_written(struct pd_catalog *catalog, int64_t ar
     return pd_cat_transaction(catalog, end_archive, &written, err);
 }
 
+/* What is written is never forgotten. */
+static enum pd_status refuse_written(struct pd_catalog *catalog, int64_t archive_id,
+                                     struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    bool found = false;
+    enum pd_status status =
+        pd_cat_query(catalog, &stmt, err,
+                     "SELECT id FROM copy WHERE archive_id = ? AND state <> 'writing'", "i",
+                     archive_id);
+
+    if (status == PD_OK) {
+        status = pd_sql_step(stmt, &found, err);
+    }
+    pd_sql_reset(stmt);
+    if (status == PD_OK && found) {
+        status = pd_error_set(err, PD_INTERNAL, 0, "an archive with written copies is no draft");
+    }
+    return status;
+}
+
 static enum pd_status abandon(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     static const char *const statements[] = {
@@ -130,7 +151,7 @@ static enum pd_status abandon(struct pd_catalog *catalog, void *arg, struct pd_e
         "DELETE FROM archive WHERE id = ?",
     };
     int64_t id = *(const int64_t *)arg;
-    enum pd_status status = PD_OK;
+    enum pd_status status = refuse_written(catalog, id, err);
 
     for (size_t i = 0; i < sizeof statements / sizeof statements[0] && status == PD_OK; i++) {
         status = pd_cat_run(catalog, err, statements[i], "i", id);

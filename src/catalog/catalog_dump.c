@@ -33,13 +33,15 @@ enum pd_status pd_catalog_dump_add(struct pd_catalog *catalog, struct pd_dump_ro
 static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     const struct pd_dump_row *r = arg;
+    enum pd_status status =
+        pd_cat_run(catalog, err,
+                   "UPDATE dump SET state = ?, status = ?, finished = ?, archives = ?,"
+                   " files = ?, bytes = ?, problems = ?, skipped = ? WHERE id = ?",
+                   "ssiiiiiii", pd_dump_state_name(r->state), pd_status_name(r->status),
+                   r->finished, (int64_t)r->archives, (int64_t)r->files, (int64_t)r->bytes,
+                   (int64_t)r->problems, (int64_t)r->skipped, r->id);
 
-    return pd_cat_run(catalog, err,
-                      "UPDATE dump SET state = ?, status = ?, finished = ?, archives = ?,"
-                      " files = ?, bytes = ?, problems = ?, skipped = ? WHERE id = ?",
-                      "ssiiiiiii", pd_dump_state_name(r->state), pd_status_name(r->status),
-                      r->finished, (int64_t)r->archives, (int64_t)r->files, (int64_t)r->bytes,
-                      (int64_t)r->problems, (int64_t)r->skipped, r->id);
+    return status == PD_OK ? pd_cat_expect_row(catalog, "dump", err) : status;
 }
 
 enum pd_status pd_catalog_dump_update(struct pd_catalog *catalog, const struct pd_dump_row *row,

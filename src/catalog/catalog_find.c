@@ -8,7 +8,9 @@
     "SELECT " PD_CAT_FILE_COLUMNS ", p.id, a.id, a.seq, f.seq, p.name, a.name, p.started, p.copies" \
     " FROM file f JOIN folder d ON d.id = f.folder_id JOIN archive a ON a.id = f.archive_id"       \
     " JOIN dump p ON p.id = a.dump_id"
-#define FOUND_ORDER " ORDER BY p.started DESC, p.id DESC, d.path, f.name"
+#define FOUND_ORDER " ORDER BY f.archive_id DESC, d.path, f.name"
+/* The order of the table: nothing has to be sorted, however much there is. */
+#define STORED_ORDER " ORDER BY f.archive_id DESC, f.seq"
 
 /* Copies of the archive looked at last, by state. */
 struct counts {
@@ -121,7 +123,7 @@ static enum pd_status find_in_folder(struct finder *finder, int64_t dump_id, con
     } else {
         status = pd_cat_query(finder->catalog, &stmt, err,
                               FOUND_SELECT " WHERE f.folder_id = ? AND (p.id = ? OR ? = 0)"
-                                           " ORDER BY f.name, p.started DESC, p.id DESC",
+                                           " ORDER BY f.name, f.archive_id DESC",
                               "iii", folder_id, dump_id, dump_id);
     }
     return status == PD_OK ? give_all(finder, stmt, err) : status;
@@ -144,7 +146,7 @@ static enum pd_status find_by_glob(struct finder *finder, int64_t dump_id, size_
     /* the top folder covers all; of others, path = low, or low + '/' <= path < low + '0' */
     if (low_len == 1) {
         status = pd_cat_query(finder->catalog, &stmt, err,
-                              FOUND_SELECT " WHERE (p.id = ? OR ? = 0)" FOUND_ORDER, "ii", dump_id,
+                              FOUND_SELECT " WHERE (p.id = ? OR ? = 0)" STORED_ORDER, "ii", dump_id,
                               dump_id);
     } else {
         struct pd_buf low = PD_BUF_INIT;
@@ -155,8 +157,8 @@ static enum pd_status find_by_glob(struct finder *finder, int64_t dump_id, size_
         if (status == PD_OK) {
             status = pd_cat_query(
                 finder->catalog, &stmt, err,
-                FOUND_SELECT " WHERE (d.path = ? OR (d.path >= ? AND d.path < ?))"
-                             " AND (p.id = ? OR ? = 0)" FOUND_ORDER,
+                FOUND_SELECT " WHERE f.folder_id IN (SELECT id FROM folder WHERE path = ?"
+                             " OR (path >= ? AND path < ?)) AND (p.id = ? OR ? = 0)" FOUND_ORDER,
                 "bbbii", finder->pattern, low_len, low.data, low.len, high.data, high.len,
                 dump_id, dump_id);
         }
@@ -171,7 +173,7 @@ enum pd_status pd_catalog_find(struct pd_catalog *catalog, int64_t dump_id, cons
 {
     struct finder finder = {.catalog = catalog, .fn = fn, .arg = arg};
     size_t len = strlen(path_glob);
-    size_t plain = strcspn(path_glob, "*?[\\");
+    size_t plain = strcspn(path_glob, "*?[");
     size_t folder_len;
 
     if (plain == len) {
@@ -179,6 +181,7 @@ enum pd_status pd_catalog_find(struct pd_catalog *catalog, int64_t dump_id, cons
         return find_in_folder(&finder, dump_id, path_glob, folder_len, name, err);
     }
     finder.pattern = path_glob;
+    plain = strcspn(path_glob, "*?[\\"); /* in a pattern a backslash quotes */
     return find_by_glob(&finder, dump_id, plain, err);
 }
 

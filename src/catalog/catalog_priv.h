@@ -37,6 +37,10 @@ PD_MUST_USE enum pd_status pd_cat_query(struct pd_catalog *catalog, struct pd_sq
 PD_MUST_USE enum pd_status pd_cat_run(struct pd_catalog *catalog, struct pd_error *err,
                                       const char *sql, const char *fmt, ...);
 
+/* After an update of one row by its id: PD_CATALOG when there was none. */
+PD_MUST_USE enum pd_status pd_cat_expect_row(struct pd_catalog *catalog, const char *what,
+                                             struct pd_error *err);
+
 /* Begin, fn, commit; rollback when fn fails. */
 typedef enum pd_status (*pd_cat_fn)(struct pd_catalog *catalog, void *arg, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_cat_transaction(struct pd_catalog *catalog, pd_cat_fn fn, void *arg,

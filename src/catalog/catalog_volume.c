@@ -34,19 +34,20 @@ enum pd_status pd_catalog_volume_add(struct pd_catalog *catalog, struct pd_volum
 static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     const struct pd_volume_row *r = arg;
+    enum pd_status status = pd_cat_run(
+        catalog, err,
+        "UPDATE volume SET uuid = ?, pool = ?, copy = ?, pair = ?, state = ?, location = ?,"
+        " block_size = ?, used = ?, tape_files = ?, last_written = ?,"
+        " last_verified = ? WHERE id = ?",
+        "ssiissiiiiii", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
+        pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
+        (int64_t)r->tape_files, r->last_written, r->last_verified, r->id);
 
-    return pd_cat_run(catalog, err,
-                      "UPDATE volume SET uuid = ?, pool = ?, copy = ?, pair = ?, state = ?, location = ?,"
-                      " block_size = ?, used = ?, tape_files = ?, last_written = ?,"
-                      " last_verified = ? WHERE id = ?",
-                      "ssiissiiiiii", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
-                      pd_volume_state_name(r->state), r->location, (int64_t)r->block_size,
-                      (int64_t)r->used, (int64_t)r->tape_files, r->last_written, r->last_verified,
-                      r->id);
+    return status == PD_OK ? pd_cat_expect_row(catalog, "volume", err) : status;
 }
 
-enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog,
-                                        const struct pd_volume_row *row, struct pd_error *err)
+enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog, const struct pd_volume_row *row,
+                                        struct pd_error *err)
 {
     struct pd_volume_row copy = *row;
 
@@ -103,9 +104,8 @@ enum pd_status pd_catalog_volumes(struct pd_catalog *catalog, pd_volume_row_fn f
     struct pd_sql_stmt *stmt = NULL;
     struct pd_volume_row row;
     bool more = true;
-    enum pd_status status =
-        pd_cat_query(catalog, &stmt, err,
-                     "SELECT id, " COLUMNS ", " COUNTS " FROM volume v ORDER BY label", "");
+    enum pd_status status = pd_cat_query(
+        catalog, &stmt, err, "SELECT id, " COLUMNS ", " COUNTS " FROM volume v ORDER BY label", "");
 
     while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
         read_row(stmt, &row);
@@ -120,10 +120,10 @@ enum pd_status pd_catalog_volume_find(struct pd_catalog *catalog, const char *wh
 {
     struct pd_sql_stmt *stmt = NULL;
     bool found = false;
-    enum pd_status status = pd_cat_query(
-        catalog, &stmt, err,
-        "SELECT id, " COLUMNS ", " COUNTS " FROM volume v WHERE label = ? OR uuid = ?", "ss",
-        which, which);
+    enum pd_status status =
+        pd_cat_query(catalog, &stmt, err,
+                     "SELECT id, " COLUMNS ", " COUNTS " FROM volume v WHERE label = ? OR uuid = ?",
+                     "ss", which, which);
 
     if (status == PD_OK) {
         status = pd_sql_step(stmt, &found, err);
@@ -143,7 +143,8 @@ struct highest {
     uint64_t pair;
 };
 
-/* Labels of pairs are prefix, copy number, five digits; what fits the form counts, whoever made it. */
+/* Labels of pairs are prefix, copy number, five digits; what fits the form counts, whoever made it.
+ */
 static enum pd_status take_pair(void *arg, const struct pd_volume_row *row, struct pd_error *err)
 {
     struct highest *highest = arg;

@@ -90,19 +90,25 @@ static enum pd_status fill_in(const struct pd_sql_ops *ops, const char *text, st
 enum pd_status pd_schema_version(struct pd_sql *sql, unsigned *version, struct pd_error *err)
 {
     struct pd_sql_stmt *stmt = NULL;
-    struct pd_error ignored = PD_ERROR_INIT;
+    uint64_t known = 0, others = 0;
     bool row = false;
-    enum pd_status status;
+    enum pd_status status = pd_sql_tables(sql, NULL, &others, err);
 
     *version = 0;
-    /* an empty database has no such table: that is version 0, but so must nothing else be in it */
-    status = pd_sql_get(sql, "SELECT MAX(version) FROM schema_version", &stmt, &ignored);
+    /* in this order: another process may make a catalog meanwhile, this table first */
+    if (status == PD_OK) {
+        status = pd_sql_tables(sql, "schema_version", &known, err);
+    }
+    if (status == PD_OK && known == 0 && others > 0) {
+        status = pd_error_set(err, PD_CATALOG, 0,
+                              "the database holds other tables and no catalog; give an empty one");
+    }
+    if (status != PD_OK || known == 0) {
+        return status;
+    }
+    status = pd_sql_get(sql, "SELECT MAX(version) FROM schema_version", &stmt, err);
     if (status != PD_OK) {
-        bool missing = strstr(ignored.message, "no such table") != NULL;
-        if (!missing) {
-            *err = ignored;
-        }
-        return missing ? PD_OK : status;
+        return status;
     }
     status = pd_sql_step(stmt, &row, err);
     if (status == PD_OK && row) {

@@ -32,7 +32,7 @@ static bool is_full_too(const struct pd_sql_ops *ops)
 {
     return ops->column_null && ops->column_int && ops->column_bytes && ops->finalize &&
            ops->begin && ops->commit && ops->rollback && ops->last_id && ops->changes &&
-           ops->check && ops->close;
+           ops->tables && ops->check && ops->close;
 }
 
 static enum pd_status checked(enum pd_status status, const char *call, struct pd_error *err)
@@ -258,6 +258,12 @@ int64_t pd_sql_last_id(struct pd_sql *sql)
 uint64_t pd_sql_changes(struct pd_sql *sql)
 {
     return sql->ops->changes(sql->impl);
+}
+
+enum pd_status pd_sql_tables(struct pd_sql *sql, const char *name, uint64_t *count,
+                             struct pd_error *err)
+{
+    return checked(sql->ops->tables(sql->impl, name, count, err), "tables", err);
 }
 
 enum pd_status pd_sql_check(struct pd_sql *sql, pd_sql_problem_fn fn, void *arg,

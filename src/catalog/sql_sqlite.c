@@ -9,7 +9,7 @@
 
 #include "pairdump/sql.h"
 
-enum { BUSY_MS = 10000 };
+enum { BUSY_MS = 10000, PAUSE_MS = 20 };
 
 static enum pd_status fail(sqlite3 *db, int code, const char *what, struct pd_error *err)
 {
@@ -151,6 +151,27 @@ static int take_finding(void *arg, int count, char **values, char **names)
     return 0;
 }
 
+/* Tables of this name, or of any. */
+static enum pd_status lite_tables(void *impl, const char *name, uint64_t *count,
+                                  struct pd_error *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int code = sqlite3_prepare_v2(impl,
+                                  "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND"
+                                  " name NOT LIKE 'sqlite_%' AND (?1 IS NULL OR name = ?1)",
+                                  -1, &stmt, NULL);
+
+    *count = 0;
+    if (code == SQLITE_OK)
+        code = sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(stmt);
+    if (code == SQLITE_ROW)
+        *count = (uint64_t)sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return code == SQLITE_ROW ? PD_OK : fail(impl, code, "the list of tables", err);
+}
+
 static enum pd_status lite_check(void *impl, pd_sql_problem_fn fn, void *arg,
                                  struct pd_error *err)
 {
@@ -186,6 +207,7 @@ static const struct pd_sql_ops sqlite_ops = {
     .rollback = lite_rollback,
     .last_id = lite_last_id,
     .changes = lite_changes,
+    .tables = lite_tables,
     .check = lite_check,
     .close = lite_close,
 };
@@ -209,12 +231,25 @@ static enum pd_status make_file(const char *path, bool create, struct pd_error *
     return PD_OK;
 }
 
-enum pd_status pd_sql_sqlite_open(const struct pd_env *env, const char *path, bool create,
-                                  struct pd_sql **out, struct pd_error *err)
+/* The change to WAL does not wait for those who do the same. */
+static enum pd_status set_up_session(sqlite3 *db, struct pd_error *err)
 {
     static const char set_up[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                                  "PRAGMA foreign_keys = ON; PRAGMA cache_size = -8192;"
                                  "PRAGMA temp_store = MEMORY";
+    enum pd_status status = lite_exec(db, set_up, err);
+
+    for (int waited = 0; status == PD_CATALOG_BUSY && waited < BUSY_MS; waited += PAUSE_MS) {
+        sqlite3_sleep(PAUSE_MS);
+        pd_error_clear(err);
+        status = lite_exec(db, set_up, err);
+    }
+    return status;
+}
+
+enum pd_status pd_sql_sqlite_open(const struct pd_env *env, const char *path, bool create,
+                                  struct pd_sql **out, struct pd_error *err)
+{
     sqlite3 *db = NULL;
     enum pd_status status = make_file(path, create, err);
 
@@ -230,7 +265,7 @@ enum pd_status pd_sql_sqlite_open(const struct pd_env *env, const char *path, bo
     }
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, BUSY_MS);
-    status = lite_exec(db, set_up, err);
+    status = set_up_session(db, err);
     if (status != PD_OK) {
         sqlite3_close_v2(db);
         return status;

@@ -13,6 +13,7 @@ struct reader {
     bool attached;
     bool waiting;
     bool streams;  /* once it has caught up it waits until the ring is full again */
+    bool starts;   /* the same for its first record */
     uint64_t next; /* record it reads now */
 };
 
@@ -324,19 +325,23 @@ static void wait_filled(struct pd_ring *ring, struct reader *reader)
 static enum pd_status wait_bytes(struct pd_ring *ring, struct reader *reader, uint64_t bytes,
                                  struct pd_error *err)
 {
-    if (reader->streams && ring->head < bytes) {
+    if (reader->starts || (reader->streams && ring->head < bytes)) {
         bytes = (reader->next + ring->slots) * ring->record_size;
     }
+    reader->starts = false;
     while (!ring->aborted && reader->attached && !ring->finished && ring->head < bytes) {
         wait_filled(ring, reader);
     }
-    return ring->aborted || !reader->attached ? given_up(err) : PD_OK;
+    /* who has agreed learns of the end even if another failed to end its tape file */
+    bool left = (ring->aborted && !ring->agreed) || !reader->attached;
+    return left ? given_up(err) : PD_OK;
 }
 
 void pd_ring_stream(struct pd_ring *ring, unsigned index)
 {
     pthread_mutex_lock(&ring->lock);
     ring->reader[index].streams = true;
+    ring->reader[index].starts = true;
     pthread_mutex_unlock(&ring->lock);
 }
 

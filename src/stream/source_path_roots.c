@@ -241,9 +241,7 @@ const struct pd_path_root *pd_source_path_next_root(struct pd_source_path *sourc
             root = NULL;
         }
     }
-    if (source->next_seen < source->next_root) {
-        source->next_seen = source->next_root;
-    }
+    source->next_seen = source->next_root; /* it may meet those that the walk before passed by */
     return root;
 }
 

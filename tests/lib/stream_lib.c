@@ -257,6 +257,8 @@ static enum pd_status do_begin(void *impl, const char *name, uint32_t *file_no,
     struct sl_volume *v = impl;
     enum pd_status status;
 
+    if (v->begin_ms > 0)
+        sl_sleep_ms(v->begin_ms);
     pthread_mutex_lock(&v->lock);
     status = enter(v, SL_BEGIN, err);
     v->open_records = 0;

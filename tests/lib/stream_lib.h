@@ -69,7 +69,7 @@ struct sl_volume {
     uint64_t fail_at, hang_at; /* and which of that kind, from 1 */
     enum pd_status fail_status;
     uint64_t capacity;  /* records; 0: endless */
-    unsigned write_ms;  /* that each write takes */
+    unsigned begin_ms, write_ms; /* that each takes */
     struct sl_volume *after; /* the end of a tape file waits until that volume has ended one */
     void (*on_write)(void *arg); /* called by each write first; or NULL */
     void *arg;

@@ -177,11 +177,11 @@ static void the_newest_dump_comes_first(void **state)
 {
     static const char *const paths[] = {"/data/a", "/data/b"};
     struct cat_case *c = *state;
-    int64_t old = DUMP(c, "old", 100, paths);
+    int64_t old = DUMP(c, "old", 400, paths); /* the clock was set back since */
     struct results r = {0};
 
-    (void)DUMP(c, "new", 300, paths);
     (void)DUMP(c, "middle", 200, paths);
+    (void)DUMP(c, "new", 300, paths);
     search(c, pd_catalog_find, &r, 0, "/data/a");
     assert_int_equal(r.n, 3);
     assert_string_equal(r.names[0], "new");
@@ -238,8 +238,8 @@ static void patterns_are_over_the_whole_path(void **state)
         {"/data/sub/[", ""},
         {"/nowhere/*", ""},
         {"/data*", "/data|/data/a.c|/data/b.c|/data/b.h|/data/sub/a.c|/data/sub/deep/a.c|"},
-        {"*", "/|/data|/z|/data/a.c|/data/b.c|/data/b.h|/data/sub/a.c|/data/sub/deep/a.c|"},
-        {"/*", "/|/data|/z|/data/a.c|/data/b.c|/data/b.h|/data/sub/a.c|/data/sub/deep/a.c|"},
+        {"*", "/|/data|/data/a.c|/data/b.c|/data/b.h|/data/sub/a.c|/data/sub/deep/a.c|/z|"},
+        {"/*", "/|/data|/data/a.c|/data/b.c|/data/b.h|/data/sub/a.c|/data/sub/deep/a.c|/z|"},
         {"/dat[a]/b.?", "/data/b.c|/data/b.h|"},
     };
     struct cat_case *c = *state;
@@ -317,7 +317,7 @@ static void a_backslash_in_a_name_can_be_asked_for(void **state)
     struct cat_case *c = *state;
 
     (void)DUMP(c, "one", 1, paths);
-    assert_find(c, "/d/a\\\\b", "/d/a\\b|");
+    assert_find(c, "/d/a\\b", "/d/a\\b|"); /* no pattern, as it has none of *?[ */
     assert_find(c, "/d/a?b", "/d/a\\b|");
     assert_find(c, "/e\\\\f/*", "/e\\f/x|");
     assert_ls(c, "/e\\f", "/e\\f/x|");

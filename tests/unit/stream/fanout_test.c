@@ -289,8 +289,9 @@ static void a_tape_gets_its_first_record_from_a_full_ring(void **state)
         b->volumes[0].on_write = see_first_write;
         b->volumes[0].arg = b;
         b->copies[0].target = sl_target(&b->volumes[0]);
-        b->pause_at = 0;
-        b->pause_ms = 150; /* for the writer to be waiting */
+        b->pause_at = SL_RECORD; /* while the tape is made ready */
+        b->pause_ms = 150;
+        b->volumes[0].begin_ms = 75;
         b->bytes = small ? SL_RECORD + 1 : BYTES;
         expect(b, PD_OK, PD_OK, PD_OK);
         assert_in_range(b->at_first_write, small ? 2 * SL_RECORD : SLOTS * SL_RECORD, BYTES);

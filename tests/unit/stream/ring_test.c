@@ -260,6 +260,7 @@ static void what_was_agreed_outlasts_an_abort(void **state)
     sl_take(ring, 1, 0);
     assert_int_equal(sl_agree(ring, 0), PD_OK);
     pd_ring_abort(ring);
+    assert_null(sl_look(ring, 1)); /* it learns of the end as before */
     assert_int_equal(sl_agree(ring, 1), PD_OK);
     assert_int_equal(sl_agree(ring, 0), PD_OK);
 }

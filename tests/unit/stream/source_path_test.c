@@ -273,6 +273,9 @@ static void paths_are_taken_as_the_disk_leads(void **state)
     WALK(b, "d t/c\nf t/c/1\n", "t/link/");
     WALK(b, "d t/c\nf t/c/1\nl t/link\n", "t/link", "t/link/.");
     WALK(b, "f t/link/1\n", "t/link/1");
+    sh(b, "rm c/1; mkdir c/d; >c/d/1");
+    WALK(b, "d t\nd t/a\nd t/a/b\nd t/c\nd t/c/d\nf t/c/d/1\nl t/link\nl t/up\nd t/link/d\n"
+            "f t/link/d/1\n", "t", "t/link/d", "t/link/d/1");
 }
 
 static void names_are_any_bytes(void **state)
