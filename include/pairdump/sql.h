@@ -1,7 +1,7 @@
 /*
  * sql: one SQL session, whatever the engine; the driver interface below the catalog.
  *
- * A driver (SQLite now, MySQL next) fills every slot of struct pd_sql_ops; the calls pd_sql_* check
+ * A driver (SQLite, MySQL) fills every slot of struct pd_sql_ops; the calls pd_sql_* check
  * state and "a failure has a status". Statements use '?' placeholders, bound from 1; columns count
  * from 0. Statements are portable SQL only. Text and blobs bound are copied by the call; those read
  * stay valid until the next step or reset. One thread uses a session at a time.
@@ -22,8 +22,11 @@ struct pd_sql_ops {
     const char *scheme;
     const char *autoincrement; /* column type of a generated integer primary key */
     const char *blob_type;     /* for a short binary string that can be indexed */
+    const char *path_key;      /* the column path, BLOB, in an index */
     const char *table_suffix;  /* after CREATE TABLE (...) */
     const char *clustered_suffix; /* the same for a table to be stored by its primary key */
+    bool ddl_commits;          /* CREATE TABLE ends the transaction that it stands in */
+    unsigned bulk_rows;        /* rows that one INSERT should take, at least 1 */
     enum pd_status (*exec)(void *impl, const char *sql, struct pd_error *err);
     enum pd_status (*prepare)(void *impl, const char *sql, void **stmt, struct pd_error *err);
     enum pd_status (*bind)(void *impl, void *stmt, unsigned index, enum pd_sql_bind_kind kind,
@@ -43,6 +46,8 @@ struct pd_sql_ops {
     enum pd_status (*tables)(void *impl, const char *name, uint64_t *count, struct pd_error *err);
     /* The engine's own proof that its files are whole; fn per finding. */
     enum pd_status (*check)(void *impl, pd_sql_problem_fn fn, void *arg, struct pd_error *err);
+    /* Keeps others from changing the schema meanwhile. */
+    enum pd_status (*schema_lock)(void *impl, bool take, struct pd_error *err);
     void (*close)(void *impl);
 };
 
@@ -80,6 +85,7 @@ int64_t pd_sql_last_id(struct pd_sql *sql);
 uint64_t pd_sql_changes(struct pd_sql *sql);
 PD_MUST_USE enum pd_status pd_sql_tables(struct pd_sql *sql, const char *name, uint64_t *count,
                                          struct pd_error *err);
+PD_MUST_USE enum pd_status pd_sql_schema_lock(struct pd_sql *sql, bool take, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_sql_check(struct pd_sql *sql, pd_sql_problem_fn fn, void *arg,
                                         struct pd_error *err);
 
@@ -88,5 +94,11 @@ PD_MUST_USE enum pd_status pd_sql_check(struct pd_sql *sql, pd_sql_problem_fn fn
 PD_MUST_USE enum pd_status pd_sql_sqlite_open(const struct pd_env *env, const char *path,
                                               bool create, struct pd_sql **out,
                                               struct pd_error *err);
+
+
+/* MySQL or MariaDB, as a credentials file says (see cred.h; database: "pairdump" if not given). What
+ * it refuses is PD_CREDENTIALS, a server that does not answer PD_CATALOG_LOST. */
+PD_MUST_USE enum pd_status pd_sql_mysql_open(const struct pd_env *env, const char *credentials,
+                                             struct pd_sql **out, struct pd_error *err);
 
 #endif

@@ -48,6 +48,9 @@ bool pd_unescape(const char *text, size_t len, struct pd_buf *out);
  * part of valid UTF-8 too. Not ambiguous: pd_unescape gives the bytes back. */
 PD_MUST_USE enum pd_status pd_escape_utf8(struct pd_buf *out, const char *bytes, size_t len);
 
+/* No byte that is not part of UTF-8 (RFC 3629); control characters pass. */
+bool pd_text_is_utf8(const char *text);
+
 /*
  * True if path may be created below a folder: not empty, relative, no empty, "." or ".."
  * component, no NUL within len. A single trailing slash is allowed.

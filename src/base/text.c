@@ -213,6 +213,20 @@ enum pd_status pd_escape_utf8(struct pd_buf *out, const char *bytes, size_t len)
     return status;
 }
 
+bool pd_text_is_utf8(const char *text)
+{
+    for (size_t len = strlen(text); len > 0;) {
+        unsigned char c = (unsigned char)*text;
+        size_t n = c < 0x80 ? 1 : pd_utf8_printable(text, len);
+        if (n == 0) {
+            return false;
+        }
+        text += n;
+        len -= n;
+    }
+    return true;
+}
+
 bool pd_path_is_safe(const char *path, size_t len)
 {
     size_t start = 0;

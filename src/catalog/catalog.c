@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "catalog_priv.h"
+#include "pairdump/text.h"
 #include "schema.h"
 
 const char *const pd_cat_dump_states[] = {"initialize", "list", "write", "verify", "done"};
@@ -24,6 +25,25 @@ const char *pd_volume_state_name(enum pd_volume_state state)
     return (unsigned)state <= PD_VOLUME_BAD ? pd_cat_volume_states[state] : "?";
 }
 
+/* Messages may quote paths of any bytes; a column of text holds UTF-8 only. */
+static enum pd_status bind_text(struct pd_sql_stmt *stmt, unsigned index, const char *text,
+                                struct pd_error *err)
+{
+    struct pd_buf clean = PD_BUF_INIT;
+    enum pd_status status = PD_OK;
+
+    if (!pd_text_is_utf8(text)) {
+        status = pd_escape_utf8(&clean, text, strlen(text)) == PD_OK ? PD_OK
+                                                                     : pd_error_memory(err, "text");
+        text = clean.data;
+    }
+    if (status == PD_OK) {
+        status = pd_sql_bind_text(stmt, index, text, err);
+    }
+    pd_buf_free(&clean);
+    return status;
+}
+
 static enum pd_status bind_all(struct pd_sql_stmt *stmt, const char *fmt, va_list ap,
                                struct pd_error *err)
 {
@@ -36,7 +56,7 @@ static enum pd_status bind_all(struct pd_sql_stmt *stmt, const char *fmt, va_lis
             status = pd_sql_bind_int(stmt, i + 1, va_arg(ap, int64_t), err);
             break;
         case 's':
-            status = pd_sql_bind_text(stmt, i + 1, va_arg(ap, const char *), err);
+            status = bind_text(stmt, i + 1, va_arg(ap, const char *), err);
             break;
         case 'b':
             bytes = va_arg(ap, const void *);
@@ -149,29 +169,39 @@ int pd_cat_enum(struct pd_sql_stmt *stmt, unsigned column, const char *const *na
     return count - 1; /* the last of each table is the one that nothing relies on */
 }
 
+/* The engine is what the URL begins with. */
+static enum pd_status open_session(const struct pd_env *env, const char *url, bool create,
+                                   struct pd_catalog *catalog, struct pd_error *err)
+{
+    static const char lite[] = "sqlite:", my[] = "mysql:";
+
+    if (strncmp(url, my, sizeof my - 1) == 0 && url[sizeof my - 1] != '\0') {
+        return pd_sql_mysql_open(env, url + sizeof my - 1, &catalog->sql, err);
+    }
+    if (strncmp(url, lite, sizeof lite - 1) != 0 || url[sizeof lite - 1] == '\0') {
+        return pd_error_set(err, PD_USAGE, 0,
+                            "the catalog is sqlite:PATH or mysql:CREDENTIALS, not \"%s\"", url);
+    }
+    catalog->path = strdup(url + sizeof lite - 1);
+    return catalog->path ? pd_sql_sqlite_open(env, catalog->path, create, &catalog->sql, err)
+                         : pd_error_memory(err, "catalog");
+}
+
 enum pd_status pd_catalog_open(const struct pd_env *env, const char *url, bool create,
                                struct pd_catalog **out, struct pd_error *err)
 {
-    static const char scheme[] = "sqlite:";
-    struct pd_catalog *catalog = NULL;
-    enum pd_status status;
+    struct pd_catalog *catalog = calloc(1, sizeof *catalog);
+    enum pd_status status = catalog ? open_session(env, url, create, catalog, err)
+                                    : pd_error_memory(err, "catalog");
 
-    if (strncmp(url, scheme, sizeof scheme - 1) != 0 || url[sizeof scheme - 1] == '\0') {
-        return pd_error_set(err, PD_USAGE, 0, "the catalog is sqlite:PATH, not \"%s\"", url);
-    }
-    catalog = calloc(1, sizeof *catalog);
-    if (!catalog || !(catalog->path = strdup(url + sizeof scheme - 1))) {
-        free(catalog);
-        return pd_error_memory(err, "catalog");
-    }
-    catalog->env = env;
-    status = pd_sql_sqlite_open(env, catalog->path, create, &catalog->sql, err);
     if (status == PD_OK) {
+        catalog->env = env;
         status = pd_schema_version(catalog->sql, &catalog->schema, err);
     }
     if (status == PD_OK && catalog->schema == 0 && !create) {
         status = pd_error_set(err, PD_CATALOG, 0,
-                              "%s holds no catalog; run pairdump catalog init", catalog->path);
+                              "%s holds no catalog; run pairdump catalog init",
+                              catalog->path ? catalog->path : "the database");
     }
     if (status == PD_OK) {
         status = pd_schema_migrate(catalog->sql, err);

@@ -47,6 +47,32 @@ static const struct {
     {"SELECT d.name FROM dump d WHERE d.state = 'done' AND d.archives <>"
      " (SELECT COUNT(*) FROM archive a WHERE a.dump_id = d.id)",
      "the count of archives differs from its archives:"},
+    {"SELECT a.name FROM archive a WHERE NOT EXISTS (SELECT 1 FROM dump d WHERE d.id = a.dump_id)",
+     "an archive belongs to no dump:"},
+    {"SELECT c.id FROM copy c WHERE NOT EXISTS (SELECT 1 FROM archive a WHERE a.id = c.archive_id)",
+     "a copy belongs to no archive:"},
+    {"SELECT c.id FROM copy c WHERE NOT EXISTS (SELECT 1 FROM volume v WHERE v.id = c.volume_id)",
+     "a copy lies on no volume:"},
+    {"SELECT w.id FROM verification w WHERE NOT EXISTS"
+     " (SELECT 1 FROM copy c WHERE c.id = w.copy_id)",
+     "a verification is of no copy:"},
+    {"SELECT g.id FROM damage g WHERE NOT EXISTS"
+     " (SELECT 1 FROM verification w WHERE w.id = g.verification_id)",
+     "a damage was found by no verification:"},
+    {"SELECT p.id FROM problem p WHERE NOT EXISTS (SELECT 1 FROM dump d WHERE d.id = p.dump_id)",
+     "a problem belongs to no dump:"},
+    {"SELECT name FROM dump WHERE state NOT IN"
+     " ('initialize', 'list', 'write', 'verify', 'done')",
+     "a dump in no known state:"},
+    {"SELECT id FROM copy WHERE state NOT IN ('writing', 'written', 'verified', 'bad')",
+     "a copy in no known state:"},
+    {"SELECT label FROM volume WHERE state NOT IN ('appendable', 'full', 'bad')",
+     "a volume in no known state:"},
+    {"SELECT a.name FROM archive a WHERE a.records = 0 AND EXISTS (SELECT 1 FROM copy c"
+     " WHERE c.archive_id = a.id AND c.state IN ('written', 'verified'))",
+     "written, but without records:"},
+    {"SELECT f.archive_id, f.seq FROM file f WHERE f.sha256 IS NOT NULL AND LENGTH(f.sha256) <> 32",
+     "a file's digest is cut:"},
 };
 
 struct checking {

@@ -45,6 +45,21 @@ static enum pd_status look_up(struct pd_catalog *catalog, const char *path, size
     return status;
 }
 
+/* Another run may have made it since it was looked for. */
+static enum pd_status make_folder(struct pd_catalog *catalog, const char *path, size_t len,
+                                  int64_t hash, int64_t *id, struct pd_error *err)
+{
+    enum pd_status status = pd_cat_run(catalog, err, "INSERT INTO folder (hash, path) VALUES (?,?)",
+                                       "ib", hash, path, len);
+
+    if (status == PD_EXISTS) {
+        pd_error_clear(err);
+        return look_up(catalog, path, len, hash, id, err);
+    }
+    *id = status == PD_OK ? pd_sql_last_id(catalog->sql) : 0;
+    return status;
+}
+
 enum pd_status pd_cat_folder(struct pd_catalog *catalog, const char *path, size_t len, bool make,
                              int64_t *id, struct pd_error *err)
 {
@@ -58,9 +73,7 @@ enum pd_status pd_cat_folder(struct pd_catalog *catalog, const char *path, size_
     }
     status = look_up(catalog, path, len, hash, id, err);
     if (status == PD_OK && *id == 0 && make) {
-        status = pd_cat_run(catalog, err, "INSERT INTO folder (hash, path) VALUES (?,?)", "ib",
-                            hash, path, len);
-        *id = status == PD_OK ? pd_sql_last_id(catalog->sql) : 0;
+        status = make_folder(catalog, path, len, hash, id, err);
     }
     if (status == PD_OK && *id != 0) {
         char *copy = malloc(len + 1);
@@ -73,10 +86,15 @@ enum pd_status pd_cat_folder(struct pd_catalog *catalog, const char *path, size_
     return status;
 }
 
-static enum pd_status bind_file(struct pd_sql_stmt *stmt, const struct pd_toc_file *f,
-                                int64_t folder_id, const char *name, int64_t seq,
+enum { FILE_COLUMNS = 20 };
+
+/* Binds the columns of a file from place `at` on. */
+static enum pd_status bind_file(struct pd_sql_stmt *stmt, unsigned at, int64_t archive_id,
+                                const struct pd_toc_file *f, int64_t folder_id, int64_t seq,
                                 struct pd_error *err)
 {
+    size_t folder_len;
+    const char *name = pd_cat_split(f->path, strlen(f->path), &folder_len);
     const int64_t numbers[] = {
         f->kind,  f->state,    (int64_t)f->mode, (int64_t)f->uid, (int64_t)f->gid,
         (int64_t)f->size,      f->mtime,         f->mtime_ns,     f->ctime,
@@ -85,54 +103,97 @@ static enum pd_status bind_file(struct pd_sql_stmt *stmt, const struct pd_toc_fi
     };
     enum pd_status status;
 
-    if ((status = pd_sql_bind_int(stmt, 2, seq, err)) != PD_OK ||
-        (status = pd_sql_bind_int(stmt, 3, folder_id, err)) != PD_OK ||
-        (status = pd_sql_bind_blob(stmt, 4, name, strlen(name), err)) != PD_OK) {
+    if ((status = pd_sql_bind_int(stmt, at, archive_id, err)) != PD_OK ||
+        (status = pd_sql_bind_int(stmt, at + 1, seq, err)) != PD_OK ||
+        (status = pd_sql_bind_int(stmt, at + 2, folder_id, err)) != PD_OK ||
+        (status = pd_sql_bind_blob(stmt, at + 3, name, strlen(name), err)) != PD_OK) {
         return status;
     }
     for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0] && status == PD_OK; i++) {
-        status = pd_sql_bind_int(stmt, 5 + i, numbers[i], err);
+        status = pd_sql_bind_int(stmt, at + 4 + i, numbers[i], err);
     }
     if (status == PD_OK) {
-        status = f->has_sha256 ? pd_sql_bind_blob(stmt, 19, f->sha256, PD_SHA256_LEN, err)
-                               : pd_sql_bind_null(stmt, 19, err);
+        status = f->has_sha256 ? pd_sql_bind_blob(stmt, at + 18, f->sha256, PD_SHA256_LEN, err)
+                               : pd_sql_bind_null(stmt, at + 18, err);
     }
     if (status == PD_OK) {
-        status = f->link ? pd_sql_bind_blob(stmt, 20, f->link, strlen(f->link), err)
-                         : pd_sql_bind_null(stmt, 20, err);
+        status = f->link ? pd_sql_bind_blob(stmt, at + 19, f->link, strlen(f->link), err)
+                         : pd_sql_bind_null(stmt, at + 19, err);
     }
     return status;
+}
+
+/* An INSERT of so many rows. */
+static enum pd_status make_insert(unsigned rows, struct pd_buf *out, struct pd_error *err)
+{
+    static const char head[] = "INSERT INTO file (archive_id, seq, folder_id, name, kind, state,"
+                               " mode, uid, gid, size, mtime, mtime_ns, ctime, ctime_ns, dev, ino,"
+                               " file_offset, file_length, sha256, link) VALUES ";
+    static const char row[] = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    enum pd_status status = pd_buf_puts(out, head);
+
+    for (unsigned i = 0; i < rows && status == PD_OK; i++) {
+        status = pd_buf_puts(out, i ? "," : "");
+        if (status == PD_OK) {
+            status = pd_buf_puts(out, row);
+        }
+    }
+    return status == PD_OK ? PD_OK : pd_error_memory(err, "statement");
+}
+
+/* Files [from, from + rows) by one statement; their folders first, as these take others. */
+static enum pd_status insert_files(struct pd_catalog *catalog, const char *insert,
+                                   int64_t archive_id, const struct pd_toc *toc, uint64_t from,
+                                   unsigned rows, int64_t *folders, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    enum pd_status status = PD_OK;
+
+    for (unsigned i = 0; i < rows && status == PD_OK; i++) {
+        const char *path = toc->files[from + i].path;
+        size_t len;
+        pd_cat_split(path, strlen(path), &len);
+        status = pd_cat_folder(catalog, path, len, true, &folders[i], err);
+    }
+    if (status == PD_OK) {
+        status = pd_sql_get(catalog->sql, insert, &stmt, err);
+    }
+    if (status != PD_OK) {
+        return status;
+    }
+    for (unsigned i = 0; i < rows && status == PD_OK; i++) {
+        status = bind_file(stmt, 1 + i * FILE_COLUMNS, archive_id, &toc->files[from + i],
+                           folders[i], (int64_t)(from + i), err);
+    }
+    if (status != PD_OK) {
+        pd_sql_reset(stmt);
+        return status;
+    }
+    return pd_sql_run(stmt, err);
 }
 
 enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
                                 const struct pd_toc *toc, struct pd_error *err)
 {
-    struct pd_sql_stmt *stmt = NULL;
-    enum pd_status status = PD_OK;
+    unsigned bulk = pd_sql_ops_of(catalog->sql)->bulk_rows;
+    struct pd_buf many = PD_BUF_INIT, one = PD_BUF_INIT;
+    int64_t *folders = calloc(bulk, sizeof *folders);
+    enum pd_status status = folders ? make_insert(bulk, &many, err)
+                                    : pd_error_memory(err, "folders");
 
-    for (uint64_t i = 0; i < toc->file_count && status == PD_OK; i++) {
-        const struct pd_toc_file *f = &toc->files[i];
-        size_t folder_len;
-        int64_t folder_id = 0;
-        const char *name = pd_cat_split(f->path, strlen(f->path), &folder_len);
-        status = pd_cat_folder(catalog, f->path, folder_len, true, &folder_id, err);
-        if (status == PD_OK) {
-            status = pd_cat_query(catalog, &stmt, err,
-                                  "INSERT INTO file (archive_id, seq, folder_id, name, kind,"
-                                  " state, mode, uid, gid, size, mtime, mtime_ns, ctime, ctime_ns,"
-                                  " dev, ino, file_offset, file_length, sha256, link)"
-                                  " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                                  "i", archive_id);
-        }
-        if (status == PD_OK) {
-            status = bind_file(stmt, f, folder_id, name, (int64_t)i, err);
-            if (status == PD_OK) {
-                status = pd_sql_run(stmt, err);
-            } else {
-                pd_sql_reset(stmt);
-            }
-        }
+    if (status == PD_OK) {
+        status = make_insert(1, &one, err);
     }
+    for (uint64_t i = 0; i < toc->file_count && status == PD_OK;) {
+        bool full = toc->file_count - i >= bulk;
+        unsigned rows = full ? bulk : 1;
+        status = insert_files(catalog, full ? many.data : one.data, archive_id, toc, i, rows,
+                              folders, err);
+        i += rows;
+    }
+    free(folders);
+    pd_buf_free(&many);
+    pd_buf_free(&one);
     return status;
 }
 

@@ -1,10 +1,13 @@
 #include "schema.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "pairdump/text.h"
 
 /*
  * In the statements, @ID is the type of a generated key, @BLOB of a short binary string that can be
- * indexed, @END closes a table. Unsigned 64-bit values are stored as the BIGINT of the same bits.
+ * indexed, @PATH indexes the column path, @END closes a table. Unsigned 64-bit values are stored as the BIGINT of the same bits.
  */
 static const char *const version_1[] = {
     "CREATE TABLE schema_version (version INTEGER NOT NULL)@END",
@@ -32,7 +35,7 @@ static const char *const version_1[] = {
     " message VARCHAR(511) NOT NULL, changed BIGINT NOT NULL, UNIQUE (archive_id, volume_id))@END",
     "CREATE INDEX copy_volume ON copy (volume_id)",
     "CREATE TABLE folder (id @ID, hash BIGINT NOT NULL, path BLOB NOT NULL)@END",
-    "CREATE INDEX folder_hash ON folder (hash)",
+    "CREATE UNIQUE INDEX folder_path ON folder (hash, @PATH)",
     "CREATE TABLE file (archive_id BIGINT NOT NULL, seq BIGINT NOT NULL, folder_id BIGINT NOT NULL,"
     " name @BLOB NOT NULL, kind INTEGER NOT NULL, state INTEGER NOT NULL, mode INTEGER NOT NULL,"
     " uid BIGINT NOT NULL, gid BIGINT NOT NULL, size BIGINT NOT NULL, mtime BIGINT NOT NULL,"
@@ -66,6 +69,7 @@ static enum pd_status fill_in(const struct pd_sql_ops *ops, const char *text, st
     } words[] = {
         {"@ID", ops->autoincrement},
         {"@BLOB", ops->blob_type},
+        {"@PATH", ops->path_key},
         {"@ROWS", ops->clustered_suffix},
         {"@END", ops->table_suffix},
     };
@@ -118,6 +122,73 @@ enum pd_status pd_schema_version(struct pd_sql *sql, unsigned *version, struct p
     return status;
 }
 
+/* The table that a statement of a step makes; false for other statements. */
+static bool table_of(const char *statement, char *name, size_t size)
+{
+    static const char create[] = "CREATE TABLE ";
+    bool makes = strncmp(statement, create, sizeof create - 1) == 0;
+
+    if (makes) {
+        const char *start = statement + sizeof create - 1;
+        snprintf(name, size, "%.*s", (int)strcspn(start, " "), start);
+    }
+    return makes;
+}
+
+/* A table that is there: PD_CATALOG if it has rows. */
+static enum pd_status expect_empty(struct pd_sql *sql, const char *name, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    bool row = false;
+    uint64_t there = 0;
+    char text[80];
+    enum pd_status status = pd_sql_tables(sql, name, &there, err);
+
+    if (status != PD_OK || there == 0) {
+        return status;
+    }
+    snprintf(text, sizeof text, "SELECT 1 FROM %s LIMIT 1", name);
+    status = pd_sql_get(sql, text, &stmt, err);
+    if (status == PD_OK) {
+        status = pd_sql_step(stmt, &row, err);
+    }
+    pd_sql_reset(stmt);
+    if (status == PD_OK && row && strcmp(name, "schema_version") != 0) {
+        return pd_error_set(err, PD_CATALOG, 0,
+                            "the catalog says that it is empty, but %s has rows", name);
+    }
+    return status;
+}
+
+static enum pd_status drop_table(struct pd_sql *sql, const char *name, struct pd_error *err)
+{
+    char text[80];
+
+    snprintf(text, sizeof text, "DROP TABLE IF EXISTS %s", name);
+    return pd_sql_exec(sql, text, err);
+}
+
+/* Where tables are made outside of transactions, a first step that was broken off has left some, all
+ * of them empty. */
+static enum pd_status drop_left_over(struct pd_sql *sql, struct pd_error *err)
+{
+    size_t count = 0;
+    enum pd_status status = PD_OK;
+    char name[32];
+
+    for (; version_1[count] && status == PD_OK; count++) {
+        if (table_of(version_1[count], name, sizeof name)) {
+            status = expect_empty(sql, name, err);
+        }
+    }
+    for (size_t i = count; i > 0 && status == PD_OK; i--) {
+        if (table_of(version_1[i - 1], name, sizeof name)) {
+            status = drop_table(sql, name, err);
+        }
+    }
+    return status;
+}
+
 static enum pd_status run_step(struct pd_sql *sql, unsigned from, struct pd_error *err)
 {
     struct pd_buf text = PD_BUF_INIT;
@@ -129,6 +200,9 @@ static enum pd_status run_step(struct pd_sql *sql, unsigned from, struct pd_erro
     }
     /* another process may have done it while this one waited for the lock */
     status = pd_schema_version(sql, &now, err);
+    if (status == PD_OK && now == 0 && from == 0 && pd_sql_ops_of(sql)->ddl_commits) {
+        status = drop_left_over(sql, err);
+    }
     for (size_t i = 0; status == PD_OK && now == from && steps[from][i]; i++) {
         pd_buf_clear(&text);
         status = fill_in(pd_sql_ops_of(sql), steps[from][i], &text) == PD_OK
@@ -153,13 +227,21 @@ static enum pd_status run_step(struct pd_sql *sql, unsigned from, struct pd_erro
 enum pd_status pd_schema_migrate(struct pd_sql *sql, struct pd_error *err)
 {
     unsigned version = 0;
+    struct pd_error ignored = PD_ERROR_INIT;
     enum pd_status status = pd_schema_version(sql, &version, err);
+    bool locked = status == PD_OK && version < PD_SCHEMA_VERSION;
 
+    if (locked) {
+        status = pd_sql_schema_lock(sql, true, err);
+    }
     while (status == PD_OK && version < PD_SCHEMA_VERSION) {
         status = run_step(sql, version, err);
         if (status == PD_OK) {
             version++;
         }
+    }
+    if (locked) { /* it ends with the session anyway */
+        (void)!pd_sql_schema_lock(sql, false, &ignored);
     }
     if (status == PD_OK && version > PD_SCHEMA_VERSION) {
         status = pd_error_set(err, PD_CATALOG, 0,

@@ -23,7 +23,7 @@ struct pd_sql {
 
 static bool is_full(const struct pd_sql_ops *ops)
 {
-    return ops->scheme && ops->autoincrement && ops->blob_type && ops->table_suffix &&
+    return ops->scheme && ops->autoincrement && ops->blob_type && ops->path_key && ops->table_suffix &&
            ops->clustered_suffix && ops->exec &&
            ops->prepare && ops->bind && ops->step && ops->reset;
 }
@@ -32,7 +32,7 @@ static bool is_full_too(const struct pd_sql_ops *ops)
 {
     return ops->column_null && ops->column_int && ops->column_bytes && ops->finalize &&
            ops->begin && ops->commit && ops->rollback && ops->last_id && ops->changes &&
-           ops->tables && ops->check && ops->close;
+           ops->tables && ops->check && ops->schema_lock && ops->bulk_rows > 0 && ops->close;
 }
 
 static enum pd_status checked(enum pd_status status, const char *call, struct pd_error *err)
@@ -264,6 +264,11 @@ enum pd_status pd_sql_tables(struct pd_sql *sql, const char *name, uint64_t *cou
                              struct pd_error *err)
 {
     return checked(sql->ops->tables(sql->impl, name, count, err), "tables", err);
+}
+
+enum pd_status pd_sql_schema_lock(struct pd_sql *sql, bool take, struct pd_error *err)
+{
+    return checked(sql->ops->schema_lock(sql->impl, take, err), "schema_lock", err);
 }
 
 enum pd_status pd_sql_check(struct pd_sql *sql, pd_sql_problem_fn fn, void *arg,

@@ -182,6 +182,15 @@ static enum pd_status lite_check(void *impl, pd_sql_problem_fn fn, void *arg,
     return code == SQLITE_OK ? PD_OK : fail(impl, code, "integrity check", err);
 }
 
+/* Each step is one transaction, which locks the file. */
+static enum pd_status lite_schema_lock(void *impl, bool take, struct pd_error *err)
+{
+    (void)impl;
+    (void)take;
+    (void)err;
+    return PD_OK;
+}
+
 static void lite_close(void *impl)
 {
     sqlite3_close_v2(impl);
@@ -191,8 +200,10 @@ static const struct pd_sql_ops sqlite_ops = {
     .scheme = "sqlite",
     .autoincrement = "INTEGER PRIMARY KEY AUTOINCREMENT",
     .blob_type = "BLOB",
+    .path_key = "path",
     .table_suffix = "",
     .clustered_suffix = " WITHOUT ROWID",
+    .bulk_rows = 1,
     .exec = lite_exec,
     .prepare = lite_prepare,
     .bind = lite_bind,
@@ -209,6 +220,7 @@ static const struct pd_sql_ops sqlite_ops = {
     .changes = lite_changes,
     .tables = lite_tables,
     .check = lite_check,
+    .schema_lock = lite_schema_lock,
     .close = lite_close,
 };
 

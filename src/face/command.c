@@ -2,7 +2,8 @@
 
 const struct pd_option pd_command_globals[] = {
     {"config", 'c', "FILE", "configuration file"},
-    {"catalog", 0, "URL", "catalog, sqlite:PATH"},
+    {"catalog", 0, "URL", "catalog: sqlite:PATH, or mysql: for a server"},
+    {"credentials", 0, "FILE", "who is at the server (default ~/.my.pairdump.cnf)"},
     {"json", 0, NULL, "print one JSON object on standard output"},
     {"quiet", 'q', NULL, "only errors on standard error"},
     {"verbose", 'v', NULL, "say more on standard error"},

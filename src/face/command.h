@@ -52,6 +52,7 @@ struct pd_face {
     struct pd_env env;
     struct pd_config *config;
     const char *catalog_url; /* --catalog, or NULL */
+    const char *credentials; /* --credentials, or NULL */
     bool json_mode, quiet, verbose, no_progress;
     FILE *out;      /* results for people; /dev/null's place is taken by json in JSON mode */
     json_t *json;   /* result object in JSON mode, else NULL */

@@ -36,6 +36,37 @@ enum pd_status pd_face_state_dir(struct pd_face *face, struct pd_error *err)
     return make_folders(face->config->state_dir, err);
 }
 
+/* The credentials file for "mysql:": from the command line, the configuration, or the home folder. */
+static enum pd_status server_url(const struct pd_face *face, struct pd_buf *out,
+                                 struct pd_error *err)
+{
+    const char *path = face->credentials ? face->credentials : face->config->credentials;
+    const char *home = getenv("HOME");
+    enum pd_status status = pd_buf_puts(out, "mysql:");
+
+    if (status == PD_OK && path) {
+        status = pd_buf_puts(out, path);
+    } else if (status == PD_OK && home && home[0]) {
+        status = pd_buf_printf(out, "%s/.my.pairdump.cnf", home);
+    } else if (status == PD_OK) {
+        return pd_error_set(err, PD_CREDENTIALS, 0,
+                            "mysql: needs a credentials file; give --credentials FILE");
+    }
+    return status == PD_OK ? PD_OK : pd_error_memory(err, "catalog URL");
+}
+
+static enum pd_status default_url(struct pd_face *face, bool create, struct pd_buf *out,
+                                  struct pd_error *err)
+{
+    enum pd_status status = create ? pd_face_state_dir(face, err) : PD_OK;
+
+    if (status == PD_OK &&
+        pd_buf_printf(out, "sqlite:%s/catalog.db", face->config->state_dir) != PD_OK) {
+        status = pd_error_memory(err, "catalog URL");
+    }
+    return status;
+}
+
 enum pd_status pd_face_catalog(struct pd_face *face, bool create, struct pd_catalog **out,
                                struct pd_error *err)
 {
@@ -44,13 +75,10 @@ enum pd_status pd_face_catalog(struct pd_face *face, bool create, struct pd_cata
     enum pd_status status = PD_OK;
 
     if (!url) {
-        if (create) {
-            status = pd_face_state_dir(face, err);
-        }
-        if (status == PD_OK &&
-            pd_buf_printf(&made, "sqlite:%s/catalog.db", face->config->state_dir) != PD_OK) {
-            status = pd_error_memory(err, "catalog URL");
-        }
+        status = default_url(face, create, &made, err);
+        url = made.data;
+    } else if (strcmp(url, "mysql:") == 0) {
+        status = server_url(face, &made, err);
         url = made.data;
     }
     if (status == PD_OK) {

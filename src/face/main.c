@@ -25,6 +25,7 @@ static void print_log(void *arg, enum pd_log_level level, const char *line)
 static void take_globals(struct pd_face *face, const struct pd_args *args)
 {
     face->catalog_url = pd_args_get(args, "catalog");
+    face->credentials = pd_args_get(args, "credentials");
     face->json_mode = pd_args_flag(args, "json");
     face->quiet = pd_args_flag(args, "quiet");
     face->verbose = pd_args_flag(args, "verbose");

@@ -25,7 +25,7 @@ done
 exits 0 "catalog check after all kills" $PD catalog check
 exits 0 "the next dump works" $PD dump --name after --to "disk:$T/a" --to "disk:$T/b" "$T/src"
 # what the catalog called verified or written before must be found so now, by a target-only check too
-sqlite3 "$T/state/pairdump/catalog.db" "SELECT v.label || ' ' || a.name FROM copy c
+catalog_sql "SELECT v.label || ' ' || a.name FROM copy c
     JOIN volume v ON v.id = c.volume_id JOIN archive a ON a.id = c.archive_id
     WHERE c.state IN ('verified', 'written') ORDER BY 1" >"$T/claimed"
 $PD --json verify >"$T/out" 2>"$T/err"

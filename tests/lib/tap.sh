@@ -3,6 +3,7 @@
 #
 # Each test has a folder of its own in $T, removed at the end, a state folder and a catalog in it;
 # $PD runs the program with them. PAIRDUMP names another binary, TOOLS another folder of tools.
+# ENGINE=mysql puts the catalogs into a server that the test starts for itself.
 
 set -u
 tap_top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -14,13 +15,35 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/pairdump-tap.XXXXXX")
 export HOME=$T XDG_STATE_HOME=$T/state LC_ALL=C.UTF-8
 unset PAIRDUMP_CONF
 PD="$PAIRDUMP --no-progress"
+if [ "${ENGINE:-}" = mysql ]; then
+    # shellcheck source=tests/lib/mariadb.sh
+    . "$tap_top/tests/lib/mariadb.sh"
+    export TAP_DB=$T/.db TAP_PAIRDUMP=$PAIRDUMP
+    mariadb_start "$TAP_DB" && mariadb_sql "$TAP_DB" "CREATE USER 'pairdump'@'localhost'
+        IDENTIFIED BY 'se#cret'; GRANT ALL ON \`pd\_%\`.* TO 'pairdump'@'localhost'" || {
+        echo "Bail out! no MariaDB server: $(tail -3 "$TAP_DB/server.log" "$TAP_DB/install.log")"
+        exit 1
+    }
+    PD="$tap_top/tests/lib/pd-mysql --no-progress"
+fi
 
 tap_clean() {
+    [ -z "${TAP_DB:-}" ] || mariadb_stop "$TAP_DB"
     chmod -R u+rwx "$T" 2>/dev/null
     rm -rf "$T"
 }
 trap tap_clean EXIT
 trap 'exit 1' INT TERM
+
+# catalog_sql SQL: asks the catalog behind the program's back
+catalog_sql() {
+    if [ "${ENGINE:-}" = mysql ]; then
+        mariadb_sql "$TAP_DB" "USE pd_$(printf %s "$XDG_STATE_HOME" | sha256sum | cut -c1-16);
+            SET sql_mode = 'PIPES_AS_CONCAT'; $1"
+    else
+        sqlite3 "$XDG_STATE_HOME/pairdump/catalog.db" "$1"
+    fi
+}
 
 # ok NAME COMMAND...: the command succeeds
 ok() {

@@ -1,0 +1,18 @@
+#!/bin/bash
+# The tests of the catalog itself, which run on the embedded one elsewhere, on a server.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$tap_top/tests/lib/mariadb.sh"
+
+DB=$T/.server
+if ! mariadb_start "$DB"; then
+    echo "Bail out! no MariaDB server: $(tail -3 "$DB/server.log" "$DB/install.log")"
+    exit 1
+fi
+trap 'mariadb_stop "$DB"; tap_clean' EXIT
+mariadb_sql "$DB" "CREATE DATABASE pairdump"
+(umask 077 && printf '[client]\nuser = root\nsocket = %s\n' "$DB/sock" >"$T/credentials")
+for name in catalog find held; do
+    exits 0 "$name" env PAIRDUMP_TEST_CATALOG="mysql:$T/credentials" \
+        "$TOOLS/../unit/catalog/${name}_test"
+done
+tap_done

@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# mariadb: a private server for tests: no network, a socket and its data in a folder of the test.
+# mariadb_start FOLDER starts it, mariadb_sql FOLDER SQL asks it as root, mariadb_stop FOLDER ends it.
+
+mariadb_start() {
+    local dir=$1
+    mkdir -p "$dir/data"
+    mariadb-install-db --no-defaults --datadir="$dir/data" --user="$(id -un)" --skip-test-db \
+        --auth-root-authentication-method=normal >"$dir/install.log" 2>&1 || return 1
+    mariadb_run "$dir"
+}
+
+# mariadb_run FOLDER: starts what mariadb_start has made before
+mariadb_run() {
+    local dir=$1
+    mariadbd --no-defaults --user="$(id -un)" --datadir="$dir/data" --socket="$dir/sock" \
+        --pid-file="$dir/pid" --skip-networking --innodb-buffer-pool-size=64M \
+        >"$dir/server.log" 2>&1 &
+    for _ in $(seq 200); do
+        mariadb_sql "$dir" "SELECT 1" >/dev/null 2>&1 && return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+mariadb_sql() {
+    mariadb --no-defaults --socket="$1/sock" --user=root --skip-column-names -e "$2"
+}
+
+mariadb_stop() {
+    [ -f "$1/pid" ] && kill "$(cat "$1/pid")" 2>/dev/null
+    for _ in $(seq 100); do
+        [ -f "$1/pid" ] || return 0
+        sleep 0.1
+    done
+}
