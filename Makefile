@@ -148,6 +148,7 @@ install: all
 	$(BIN) completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pairdump
 	install -D -m 644 etc/pairdump.conf.sample $(DESTDIR)$(PREFIX)/share/doc/pairdump/pairdump.conf.sample
 	install -D -m 600 etc/pairdump.cnf.sample $(DESTDIR)$(PREFIX)/share/doc/pairdump/pairdump.cnf.sample
+	install -D -m 644 etc/pairdump-grant.sql $(DESTDIR)$(PREFIX)/share/doc/pairdump/pairdump-grant.sql
 
 clean:
 	rm -rf build build-* bin/pairdump

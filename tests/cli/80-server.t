@@ -6,15 +6,13 @@
 
 DB=$T/.server
 if ! mariadb_start "$DB"; then
-    echo "Bail out! no MariaDB server: $(tail -3 "$DB/server.log" "$DB/install.log")"
+    echo "Bail out! no MariaDB server: $(tail -n 3 "$DB"/*.log)"
     exit 1
 fi
 trap 'mariadb_stop "$DB"; tap_clean' EXIT
-SECRET='Tr0ub4dor&#3'
-mariadb_sql "$DB" "CREATE DATABASE pairdump;
-    CREATE USER 'operator'@'localhost' IDENTIFIED BY '$SECRET';
-    GRANT ALL ON pairdump.* TO 'operator'@'localhost';
-    CREATE USER 'guest'@'localhost' IDENTIFIED BY 'guest';
+SECRET='Tr0ub4dor-#3'
+mariadb_sql "$DB" "$(sed "s/change me/$SECRET/" "$tap_top/etc/pairdump-grant.sql")"
+mariadb_sql "$DB" "CREATE USER 'guest'@'localhost' IDENTIFIED BY 'guest';
     GRANT SELECT ON pairdump.* TO 'guest'@'localhost'"
 mkdir "$T/src" "$T/a" "$T/b"
 for i in 1 2 3 4 5; do echo "$i" >"$T/src/f$i"; done
@@ -27,7 +25,7 @@ credentials() {
 }
 RUN="$PAIRDUMP --no-progress --catalog mysql:"
 SOCKET="socket = $DB/sock"
-credentials good 'user = operator' "password = \"$SECRET\"" "$SOCKET"
+credentials good 'user = pairdump' "password = \"$SECRET\"" "$SOCKET"
 
 # ---- the file ----
 nothing_touched() {
@@ -46,12 +44,12 @@ says err 'chmod' "says what to do"
 nothing_touched "refused files"
 
 # ---- the server ----
-credentials wrong 'user = operator' 'password = wrong' "$SOCKET"
+credentials wrong 'user = pairdump' 'password = wrong' "$SOCKET"
 exits 2 "a wrong password" $RUN --credentials "$T/wrong" "${dump[@]}"
-credentials elsewhere 'user = operator' "password = \"$SECRET\"" 'host = 127.0.0.1' 'port = 1' 'connect-timeout = 2'
+credentials elsewhere 'user = pairdump' "password = \"$SECRET\"" 'host = 127.0.0.1' 'port = 1' 'connect-timeout = 2'
 exits 6 "no server there" $RUN --credentials "$T/elsewhere" "${dump[@]}"
 says err 'does not answer' "says so"
-credentials tls 'user = operator' "password = \"$SECRET\"" "$SOCKET" "ssl-ca = $T/ca.pem"
+credentials tls 'user = pairdump' "password = \"$SECRET\"" "$SOCKET" "ssl-ca = $T/ca.pem"
 openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=test -days 1 -keyout "$T/ca.key" -out "$T/ca.pem" 2>/dev/null
 exits 2 "TLS that the server does not offer" $RUN --credentials "$T/tls" "${dump[@]}"
 says err "TLS|SSL" "is told"

@@ -5,7 +5,7 @@
 
 DB=$T/.server
 if ! mariadb_start "$DB"; then
-    echo "Bail out! no MariaDB server: $(tail -3 "$DB/server.log" "$DB/install.log")"
+    echo "Bail out! no MariaDB server: $(tail -n 3 "$DB"/*.log)"
     exit 1
 fi
 trap 'mariadb_stop "$DB"; tap_clean' EXIT

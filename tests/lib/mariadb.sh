@@ -4,8 +4,8 @@
 
 mariadb_start() {
     local dir=$1
-    mkdir -p "$dir/data"
-    mariadb-install-db --no-defaults --datadir="$dir/data" --user="$(id -un)" --skip-test-db \
+    mkdir -p "$dir/data" "$dir/tmp" # in a shared one, servers remove each other's tables
+    TMPDIR=$dir/tmp mariadb-install-db --no-defaults --datadir="$dir/data" --user="$(id -un)" --skip-test-db \
         --auth-root-authentication-method=normal >"$dir/install.log" 2>&1 || return 1
     mariadb_run "$dir"
 }
@@ -13,7 +13,7 @@ mariadb_start() {
 # mariadb_run FOLDER: starts what mariadb_start has made before
 mariadb_run() {
     local dir=$1
-    mariadbd --no-defaults --user="$(id -un)" --datadir="$dir/data" --socket="$dir/sock" \
+    TMPDIR=$dir/tmp mariadbd --no-defaults --user="$(id -un)" --datadir="$dir/data" --socket="$dir/sock" \
         --pid-file="$dir/pid" --skip-networking --innodb-buffer-pool-size=64M \
         >"$dir/server.log" 2>&1 &
     for _ in $(seq 200); do

@@ -21,7 +21,7 @@ if [ "${ENGINE:-}" = mysql ]; then
     export TAP_DB=$T/.db TAP_PAIRDUMP=$PAIRDUMP
     mariadb_start "$TAP_DB" && mariadb_sql "$TAP_DB" "CREATE USER 'pairdump'@'localhost'
         IDENTIFIED BY 'se#cret'; GRANT ALL ON \`pd\_%\`.* TO 'pairdump'@'localhost'" || {
-        echo "Bail out! no MariaDB server: $(tail -3 "$TAP_DB/server.log" "$TAP_DB/install.log")"
+        echo "Bail out! no MariaDB server: $(tail -n 3 "$TAP_DB"/*.log)"
         exit 1
     }
     PD="$tap_top/tests/lib/pd-mysql --no-progress"
