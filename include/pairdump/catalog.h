@@ -131,6 +131,10 @@ PD_MUST_USE enum pd_status pd_catalog_check(struct pd_catalog *catalog, pd_catal
 /* Everything as text, one row a line, "table<TAB>column=value..." in a stable order. */
 PD_MUST_USE enum pd_status pd_catalog_export(struct pd_catalog *catalog, FILE *out,
                                              struct pd_error *err);
+/* Takes what pd_catalog_export has written, of any engine, into an empty catalog: all of it in one
+ * transaction, or nothing. PD_BAD_FORMAT names the line; a text that was cut off is one. */
+PD_MUST_USE enum pd_status pd_catalog_import(struct pd_catalog *catalog, FILE *in, uint64_t *rows,
+                                             struct pd_error *err);
 
 /* ---- writing ---- */
 

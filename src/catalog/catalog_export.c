@@ -2,63 +2,19 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "catalog_priv.h"
-
-enum column_type { NUMBER, TEXT, HEX };
-
-struct column {
-    const char *name;
-    enum column_type type;
-};
-
-#define COLUMNS_MAX 24
-
-static const struct table {
-    const char *name;
-    const char *order;
-    struct column columns[COLUMNS_MAX];
-} tables[] = {
-    {"dump", "id", {{"id", NUMBER}, {"uuid", TEXT}, {"name", TEXT}, {"host", TEXT}, {"pid", NUMBER},
-      {"pool", TEXT}, {"roots", TEXT}, {"policy", TEXT}, {"state", TEXT}, {"status", TEXT},
-      {"incremental", NUMBER}, {"copies", NUMBER}, {"started", NUMBER}, {"finished", NUMBER},
-      {"archives", NUMBER}, {"files", NUMBER}, {"bytes", NUMBER}, {"problems", NUMBER},
-      {"skipped", NUMBER}}},
-    {"volume", "id", {{"id", NUMBER}, {"label", TEXT}, {"uuid", TEXT}, {"pool", TEXT},
-      {"copy", NUMBER}, {"pair", NUMBER}, {"state", TEXT}, {"location", TEXT},
-      {"block_size", NUMBER}, {"used", NUMBER}, {"tape_files", NUMBER}, {"created", NUMBER},
-      {"last_written", NUMBER}, {"last_verified", NUMBER}}},
-    {"archive", "id", {{"id", NUMBER}, {"dump_id", NUMBER}, {"seq", NUMBER}, {"name", TEXT},
-      {"record_size", NUMBER}, {"records", NUMBER}, {"files", NUMBER}, {"payload_bytes", NUMBER},
-      {"payload_files", NUMBER}, {"manifest_offset", NUMBER}, {"record_digests", HEX}}},
-    {"copy", "id", {{"id", NUMBER}, {"archive_id", NUMBER}, {"volume_id", NUMBER},
-      {"copy", NUMBER}, {"tape_file", NUMBER}, {"state", TEXT}, {"reason", TEXT},
-      {"message", TEXT}, {"changed", NUMBER}}},
-    {"folder", "id", {{"id", NUMBER}, {"path", TEXT}}},
-    {"file", "archive_id, seq", {{"archive_id", NUMBER}, {"seq", NUMBER}, {"folder_id", NUMBER},
-      {"name", TEXT}, {"kind", NUMBER}, {"state", NUMBER}, {"mode", NUMBER}, {"uid", NUMBER},
-      {"gid", NUMBER}, {"size", NUMBER}, {"mtime", NUMBER}, {"mtime_ns", NUMBER},
-      {"ctime", NUMBER}, {"ctime_ns", NUMBER}, {"dev", NUMBER}, {"ino", NUMBER},
-      {"file_offset", NUMBER}, {"file_length", NUMBER}, {"sha256", HEX}, {"link", TEXT}}},
-    {"problem", "id", {{"id", NUMBER}, {"dump_id", NUMBER}, {"path", TEXT}, {"status", TEXT},
-      {"errno_value", NUMBER}, {"archived", NUMBER}, {"message", TEXT}}},
-    {"verification", "id", {{"id", NUMBER}, {"copy_id", NUMBER}, {"started", NUMBER},
-      {"finished", NUMBER}, {"mode", TEXT}, {"status", TEXT}, {"records", NUMBER},
-      {"bad_records", NUMBER}, {"files", NUMBER}, {"bad_files", NUMBER}, {"message", TEXT}}},
-    {"damage", "id", {{"id", NUMBER}, {"verification_id", NUMBER}, {"record", NUMBER},
-      {"path", TEXT}, {"status", TEXT}}},
-};
+#include "catalog_tables.h"
 
 static enum pd_status put_column(struct pd_buf *line, struct pd_sql_stmt *stmt, unsigned i,
-                                 enum column_type type)
+                                 enum pd_column_type type)
 {
     size_t len = 0;
     const uint8_t *bytes;
 
-    if (type == NUMBER) {
+    if (type == PD_COLUMN_NUMBER) {
         return pd_buf_printf(line, "%" PRId64, pd_sql_int(stmt, i));
     }
     bytes = pd_sql_bytes(stmt, i, &len);
-    if (type == TEXT) {
+    if (type == PD_COLUMN_TEXT || type == PD_COLUMN_BYTES) {
         return pd_escape(line, (const char *)bytes, len);
     }
     enum pd_status status = PD_OK;
@@ -71,7 +27,7 @@ static enum pd_status put_column(struct pd_buf *line, struct pd_sql_stmt *stmt, 
 }
 
 static enum pd_status put_row(struct pd_buf *line, struct pd_sql_stmt *stmt,
-                              const struct table *table)
+                              const struct pd_table *table)
 {
     enum pd_status status = pd_buf_puts(line, table->name);
 
@@ -87,8 +43,8 @@ static enum pd_status put_row(struct pd_buf *line, struct pd_sql_stmt *stmt,
     return status == PD_OK ? pd_buf_puts(line, "\n") : status;
 }
 
-static enum pd_status export_table(struct pd_catalog *catalog, const struct table *table,
-                                   FILE *out, struct pd_error *err)
+static enum pd_status export_table(struct pd_catalog *catalog, const struct pd_table *table,
+                                   FILE *out, uint64_t *rows, struct pd_error *err)
 {
     struct pd_buf sql = PD_BUF_INIT;
     struct pd_buf line = PD_BUF_INIT;
@@ -112,6 +68,7 @@ static enum pd_status export_table(struct pd_catalog *catalog, const struct tabl
             status = pd_error_set(err, pd_status_from_errno(errno), errno,
                                   "cannot write the export");
         }
+        ++*rows;
     }
     pd_sql_reset(stmt);
     pd_buf_free(&sql);
@@ -121,15 +78,16 @@ static enum pd_status export_table(struct pd_catalog *catalog, const struct tabl
 
 enum pd_status pd_catalog_export(struct pd_catalog *catalog, FILE *out, struct pd_error *err)
 {
+    uint64_t rows = 0;
     enum pd_status status = PD_OK;
 
     if (fprintf(out, "pairdump-catalog\tschema=%u\n", catalog->schema) < 0) {
         return pd_error_set(err, pd_status_from_errno(errno), errno, "cannot write the export");
     }
-    for (size_t i = 0; i < sizeof tables / sizeof tables[0] && status == PD_OK; i++) {
-        status = export_table(catalog, &tables[i], out, err);
+    for (size_t i = 0; i < PD_TABLE_COUNT && status == PD_OK; i++) {
+        status = export_table(catalog, &pd_tables[i], out, &rows, err);
     }
-    if (status == PD_OK && fflush(out) != 0) {
+    if (status == PD_OK && (fprintf(out, "end\trows=%" PRIu64 "\n", rows) < 0 || fflush(out) != 0)) {
         status = pd_error_set(err, pd_status_from_errno(errno), errno, "cannot write the export");
     }
     return status;

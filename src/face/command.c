@@ -13,7 +13,7 @@ const struct pd_option pd_command_globals[] = {
     {NULL, 0, NULL, NULL},
 };
 
-static const char *const catalog_words[] = {"init", "check", "export", NULL};
+static const char *const catalog_words[] = {"init", "check", "export", "import", NULL};
 static const char *const tape_words[] = {"status", "load", "unload", "inventory", NULL};
 static const char *const completion_words[] = {"bash", NULL};
 
@@ -48,7 +48,7 @@ const struct pd_command pd_command_table[] = {
      pd_cmd_label},
     {"tape", "status|load|unload|inventory TARGET [VOLUME]", "look at and move volumes", NULL,
      pd_cmd_tape_options, tape_words, pd_cmd_tape},
-    {"catalog", "init|check|export", "look after the catalog", NULL, pd_cmd_catalog_options,
+    {"catalog", "init|check|export|import [FILE]", "look after the catalog", NULL, pd_cmd_catalog_options,
      catalog_words, pd_cmd_catalog},
     {"doctor", "[TARGET...]", "check configuration, credentials, targets, space, catalog", NULL,
      pd_cmd_doctor_options, NULL, pd_cmd_doctor},

@@ -53,7 +53,7 @@ static struct pd_sql *session(struct cat_case *c)
     struct pd_sql *sql = NULL;
 
     if (!is_lite(c)) {
-        cat_ok(c, pd_sql_mysql_open(&c->env, c->url + sizeof server - 1, &sql, &c->err));
+        cat_ok(c, pd_sql_mysql_open(&c->env, c->url + strlen(server), &sql, &c->err));
         cat_ok(c, pd_sql_exec(sql, "SET foreign_key_checks = 0", &c->err));
         return sql;
     }

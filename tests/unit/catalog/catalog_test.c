@@ -1402,7 +1402,8 @@ static void an_export_is_stable_text(void **state)
         "verification\tid=1\tcopy_id=1\tstarted=5\tfinished=6\tmode=full\tstatus=bad-file"
         "\trecords=0\tbad_records=0\tfiles=0\tbad_files=0\tmessage=bad%25\n"
         "damage\tid=1\tverification_id=1\trecord=0\tstatus=bad-record\n"
-        "damage\tid=2\tverification_id=1\tpath=/%7F\tstatus=bad-file\n";
+        "damage\tid=2\tverification_id=1\tpath=/%7F\tstatus=bad-file\n"
+        "end\trows=12\n";
     struct cat_case *c = *state;
     int64_t dump = cat_dump(c, "d", 1, 1), volume = cat_volume(c, "V1");
     struct pd_verification_row row = {.copy_id = 1, .started = 5, .finished = 6, .mode = "full",
