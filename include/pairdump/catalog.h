@@ -149,6 +149,9 @@ PD_MUST_USE enum pd_status pd_catalog_volume_add(struct pd_catalog *catalog,
 PD_MUST_USE enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog,
                                                     const struct pd_volume_row *row,
                                                     struct pd_error *err);
+/* Forgets a volume that no archive was ever written to. */
+PD_MUST_USE enum pd_status pd_catalog_volume_remove(struct pd_catalog *catalog, int64_t id,
+                                                    struct pd_error *err);
 /* Before the first record goes out: the archive, and a copy in state writing for each volume.
  * Fills archive->id and each copies[i].id. */
 PD_MUST_USE enum pd_status pd_catalog_archive_begin(struct pd_catalog *catalog,

@@ -22,6 +22,7 @@ struct pd_sql_ops {
     const char *scheme;
     const char *autoincrement; /* column type of a generated integer primary key */
     const char *blob_type;     /* for a short binary string that can be indexed */
+    const char *small_types[3]; /* unsigned numbers of 8, 16 and 32 bits */
     const char *path_key;      /* the column path, BLOB, in an index */
     const char *table_suffix;  /* after CREATE TABLE (...) */
     const char *clustered_suffix; /* the same for a table to be stored by its primary key */

@@ -54,6 +54,9 @@ struct pd_target_ops {
     /* Labels a new volume and makes it current. PD_FOREIGN or PD_EXISTS instead of overwriting
      * anything; PD_NO_VOLUME when there is no place for one more. */
     enum pd_status (*format)(void *impl, const struct pd_label *label, struct pd_error *err);
+    /* Takes the mounted volume for writing, until it is left: PD_BUSY when another run has it. begin
+     * does so by itself; before, what is on the volume may still grow. */
+    enum pd_status (*claim)(void *impl, struct pd_error *err);
     /* Counts the tape files; leaves the position at the end of data. */
     enum pd_status (*position)(void *impl, struct pd_target_position *out, struct pd_error *err);
     /* Starts the next tape file; *file_no gets its number. name is the file name on a disk. */
@@ -105,6 +108,7 @@ PD_MUST_USE enum pd_status pd_target_mount(struct pd_target *target, const char 
                                            struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_format(struct pd_target *target, const struct pd_label *label,
                                             struct pd_error *err);
+PD_MUST_USE enum pd_status pd_target_claim(struct pd_target *target, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_position(struct pd_target *target,
                                               struct pd_target_position *out,
                                               struct pd_error *err);

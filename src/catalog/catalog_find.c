@@ -9,6 +9,9 @@
     " FROM file f JOIN folder d ON d.id = f.folder_id JOIN archive a ON a.id = f.archive_id"       \
     " JOIN dump p ON p.id = a.dump_id"
 #define FOUND_ORDER " ORDER BY f.archive_id DESC, d.path, f.name"
+/* So many folders are searched one by one, which no engine's planner can get wrong. */
+enum { FEW_FOLDERS = 1000 };
+
 /* The order of the table: nothing has to be sorted, however much there is. */
 #define STORED_ORDER " ORDER BY f.archive_id DESC, f.seq"
 
@@ -129,43 +132,97 @@ static enum pd_status find_in_folder(struct finder *finder, int64_t dump_id, con
     return status == PD_OK ? give_all(finder, stmt, err) : status;
 }
 
+/* Folders that may hold a match: path = low, or low + '/' <= path < low + '0' ('0' follows '/'). */
+struct range {
+    const char *low;
+    size_t low_len;
+    struct pd_buf first, end;
+};
+
+#define IN_RANGE "path = ? OR (path >= ? AND path < ?)"
+
+static enum pd_status make_range(const char *pattern, size_t plain, struct range *range,
+                                 struct pd_error *err)
+{
+    memset(range, 0, sizeof *range);
+    pd_cat_split(pattern, plain, &range->low_len);
+    range->low = pattern;
+    return pd_buf_append(&range->first, pattern, range->low_len) == PD_OK &&
+                   pd_buf_puts(&range->first, "/") == PD_OK &&
+                   pd_buf_append(&range->end, pattern, range->low_len) == PD_OK &&
+                   pd_buf_puts(&range->end, "0") == PD_OK
+               ? PD_OK
+               : pd_error_memory(err, "pattern");
+}
+
+/* The ids of the folders in the range, in the order of their paths; *count above FEW_FOLDERS: more. */
+static enum pd_status list_folders(struct pd_catalog *catalog, const struct range *range,
+                                   int64_t *ids, size_t *count, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    bool more = true;
+    enum pd_status status =
+        pd_cat_query(catalog, &stmt, err,
+                     "SELECT id FROM folder WHERE " IN_RANGE " ORDER BY path LIMIT ?", "bbbi",
+                     range->low, range->low_len, range->first.data, range->first.len,
+                     range->end.data, range->end.len, (int64_t)FEW_FOLDERS + 1);
+
+    *count = 0;
+    while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
+        ids[(*count)++] = pd_sql_int(stmt, 0);
+    }
+    pd_sql_reset(stmt);
+    return status;
+}
+
+static enum pd_status find_in_range(struct finder *finder, int64_t dump_id,
+                                    const struct range *range, struct pd_error *err)
+{
+    int64_t *ids = calloc(FEW_FOLDERS + 1, sizeof *ids);
+    struct pd_sql_stmt *stmt = NULL;
+    size_t count = 0;
+    enum pd_status status = ids ? list_folders(finder->catalog, range, ids, &count, err)
+                                : pd_error_memory(err, "folders");
+
+    for (size_t i = 0; i < count && count <= FEW_FOLDERS && status == PD_OK; i++) {
+        status = pd_cat_query(finder->catalog, &stmt, err,
+                              FOUND_SELECT " WHERE f.folder_id = ? AND (p.id = ? OR ? = 0)"
+                                           " ORDER BY f.archive_id DESC, f.name",
+                              "iii", ids[i], dump_id, dump_id);
+        status = status == PD_OK ? give_all(finder, stmt, err) : status;
+    }
+    free(ids);
+    if (status == PD_OK && count > FEW_FOLDERS) {
+        status = pd_cat_query(finder->catalog, &stmt, err,
+                              FOUND_SELECT " WHERE f.folder_id IN (SELECT id FROM folder WHERE " IN_RANGE
+                                           ") AND (p.id = ? OR ? = 0)" STORED_ORDER,
+                              "bbbii", range->low, range->low_len, range->first.data,
+                              range->first.len, range->end.data, range->end.len, dump_id, dump_id);
+        status = status == PD_OK ? give_all(finder, stmt, err) : status;
+    }
+    return status;
+}
+
 /* Folders that can hold a match begin with the pattern's text before its first special byte, up to
- * the last slash in it: a range of the folder's path. */
+ * the last slash in it. The top folder covers all. */
 static enum pd_status find_by_glob(struct finder *finder, int64_t dump_id, size_t plain,
                                    struct pd_error *err)
 {
     struct pd_sql_stmt *stmt = NULL;
-    size_t low_len;
-    enum pd_status status;
+    struct range range;
+    enum pd_status status = make_range(finder->pattern, plain, &range, err);
 
-    pd_cat_split(finder->pattern, plain, &low_len);
-    struct pd_buf high = PD_BUF_INIT;
-    if (pd_buf_append(&high, finder->pattern, low_len) != PD_OK) {
-        return pd_error_memory(err, "pattern");
-    }
-    /* the top folder covers all; of others, path = low, or low + '/' <= path < low + '0' */
-    if (low_len == 1) {
+    if (status == PD_OK && range.low_len > 1) {
+        status = find_in_range(finder, dump_id, &range, err);
+    } else if (status == PD_OK) {
         status = pd_cat_query(finder->catalog, &stmt, err,
                               FOUND_SELECT " WHERE (p.id = ? OR ? = 0)" STORED_ORDER, "ii", dump_id,
                               dump_id);
-    } else {
-        struct pd_buf low = PD_BUF_INIT;
-        status = pd_buf_append(&low, finder->pattern, low_len) == PD_OK &&
-                         pd_buf_puts(&low, "/") == PD_OK && pd_buf_puts(&high, "0") == PD_OK
-                     ? PD_OK
-                     : pd_error_memory(err, "pattern");
-        if (status == PD_OK) {
-            status = pd_cat_query(
-                finder->catalog, &stmt, err,
-                FOUND_SELECT " WHERE f.folder_id IN (SELECT id FROM folder WHERE path = ?"
-                             " OR (path >= ? AND path < ?)) AND (p.id = ? OR ? = 0)" FOUND_ORDER,
-                "bbbii", finder->pattern, low_len, low.data, low.len, high.data, high.len,
-                dump_id, dump_id);
-        }
-        pd_buf_free(&low);
+        status = status == PD_OK ? give_all(finder, stmt, err) : status;
     }
-    pd_buf_free(&high);
-    return status == PD_OK ? give_all(finder, stmt, err) : status;
+    pd_buf_free(&range.first);
+    pd_buf_free(&range.end);
+    return status;
 }
 
 enum pd_status pd_catalog_find(struct pd_catalog *catalog, int64_t dump_id, const char *path_glob,

@@ -54,6 +54,22 @@ enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog, const struct
     return pd_cat_transaction(catalog, update, &copy, err);
 }
 
+static enum pd_status remove_row(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    int64_t id = *(const int64_t *)arg;
+
+    return pd_cat_run(catalog, err,
+                      "DELETE FROM volume WHERE id = ? AND NOT EXISTS"
+                      " (SELECT 1 FROM copy c WHERE c.volume_id = ?)",
+                      "ii", id, id);
+}
+
+enum pd_status pd_catalog_volume_remove(struct pd_catalog *catalog, int64_t id,
+                                        struct pd_error *err)
+{
+    return pd_cat_transaction(catalog, remove_row, &id, err);
+}
+
 struct doubt {
     int64_t volume_id;
     const struct pd_error *why;

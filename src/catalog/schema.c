@@ -7,7 +7,8 @@
 
 /*
  * In the statements, @ID is the type of a generated key, @BLOB of a short binary string that can be
- * indexed, @PATH indexes the column path, @END closes a table. Unsigned 64-bit values are stored as the BIGINT of the same bits.
+ * indexed, @PATH indexes the column path, @U8 to @U32 are small unsigned numbers, @END closes a table.
+ * Unsigned 64-bit values are stored as the BIGINT of the same bits.
  */
 static const char *const version_1[] = {
     "CREATE TABLE schema_version (version INTEGER NOT NULL)@END",
@@ -36,10 +37,10 @@ static const char *const version_1[] = {
     "CREATE INDEX copy_volume ON copy (volume_id)",
     "CREATE TABLE folder (id @ID, hash BIGINT NOT NULL, path BLOB NOT NULL)@END",
     "CREATE UNIQUE INDEX folder_path ON folder (hash, @PATH)",
-    "CREATE TABLE file (archive_id BIGINT NOT NULL, seq BIGINT NOT NULL, folder_id BIGINT NOT NULL,"
-    " name @BLOB NOT NULL, kind INTEGER NOT NULL, state INTEGER NOT NULL, mode INTEGER NOT NULL,"
+    "CREATE TABLE file (archive_id @U32 NOT NULL, seq @U32 NOT NULL, folder_id @U32 NOT NULL,"
+    " name @BLOB NOT NULL, kind @U8 NOT NULL, state @U8 NOT NULL, mode @U16 NOT NULL,"
     " uid BIGINT NOT NULL, gid BIGINT NOT NULL, size BIGINT NOT NULL, mtime BIGINT NOT NULL,"
-    " mtime_ns INTEGER NOT NULL, ctime BIGINT NOT NULL, ctime_ns INTEGER NOT NULL,"
+    " mtime_ns @U32 NOT NULL, ctime BIGINT NOT NULL, ctime_ns @U32 NOT NULL,"
     " dev BIGINT NOT NULL, ino BIGINT NOT NULL, file_offset BIGINT NOT NULL,"
     " file_length BIGINT NOT NULL, sha256 @BLOB, link BLOB, PRIMARY KEY (archive_id, seq))@ROWS",
     "CREATE INDEX file_name ON file (folder_id, name)",
@@ -70,6 +71,9 @@ static enum pd_status fill_in(const struct pd_sql_ops *ops, const char *text, st
         {"@ID", ops->autoincrement},
         {"@BLOB", ops->blob_type},
         {"@PATH", ops->path_key},
+        {"@U8", ops->small_types[0]},
+        {"@U16", ops->small_types[1]},
+        {"@U32", ops->small_types[2]},
         {"@ROWS", ops->clustered_suffix},
         {"@END", ops->table_suffix},
     };

@@ -23,7 +23,8 @@ struct pd_sql {
 
 static bool is_full(const struct pd_sql_ops *ops)
 {
-    return ops->scheme && ops->autoincrement && ops->blob_type && ops->path_key && ops->table_suffix &&
+    return ops->scheme && ops->autoincrement && ops->blob_type && ops->path_key && ops->small_types[0] && ops->small_types[1] &&
+           ops->small_types[2] && ops->table_suffix &&
            ops->clustered_suffix && ops->exec &&
            ops->prepare && ops->bind && ops->step && ops->reset;
 }

@@ -286,6 +286,7 @@ static const struct pd_sql_ops mysql_ops = {
     .scheme = "mysql",
     .autoincrement = "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
     .blob_type = "VARBINARY(255)",
+    .small_types = {"TINYINT UNSIGNED", "SMALLINT UNSIGNED", "INT UNSIGNED"},
     .path_key = "path(700)",
     .table_suffix = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
     .clustered_suffix = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",

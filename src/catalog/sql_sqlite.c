@@ -20,7 +20,9 @@ static enum pd_status fail(sqlite3 *db, int code, const char *what, struct pd_er
         {SQLITE_BUSY, PD_CATALOG_BUSY}, {SQLITE_LOCKED, PD_CATALOG_BUSY},
         {SQLITE_FULL, PD_NO_SPACE},     {SQLITE_NOMEM, PD_NO_MEMORY},
     };
-    enum pd_status status = PD_CATALOG;
+    enum pd_status status = code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY
+                                ? PD_EXISTS
+                                : PD_CATALOG;
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         status = table[i].code == (code & 0xff) ? table[i].status : status;
@@ -200,6 +202,7 @@ static const struct pd_sql_ops sqlite_ops = {
     .scheme = "sqlite",
     .autoincrement = "INTEGER PRIMARY KEY AUTOINCREMENT",
     .blob_type = "BLOB",
+    .small_types = {"INTEGER", "INTEGER", "INTEGER"},
     .path_key = "path",
     .table_suffix = "",
     .clustered_suffix = " WITHOUT ROWID",

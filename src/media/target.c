@@ -216,6 +216,17 @@ enum pd_status pd_target_format(struct pd_target *target, const struct pd_label 
     return PD_OK;
 }
 
+enum pd_status pd_target_claim(struct pd_target *target, struct pd_error *err)
+{
+    struct pd_error found = PD_ERROR_INIT;
+    enum pd_status status = allow(target, "claim", MOUNTED, err);
+
+    if (status != PD_OK)
+        return status;
+    status = target->ops->claim(target->impl, &found);
+    return leave(target, "claim", status, &found, err);
+}
+
 enum pd_status pd_target_position(struct pd_target *target, struct pd_target_position *out,
                                   struct pd_error *err)
 {

@@ -111,6 +111,13 @@ static enum pd_status claim(struct pd_target_disk *disk, struct pd_error *err)
     return status;
 }
 
+static enum pd_status disk_claim(void *impl, struct pd_error *err)
+{
+    struct pd_target_disk *disk = impl;
+
+    return disk->locked ? PD_OK : claim(disk, err);
+}
+
 /* ---- writing ---- */
 
 static enum pd_status disk_begin(void *impl, const char *name, uint32_t *file_no,
@@ -118,7 +125,7 @@ static enum pd_status disk_begin(void *impl, const char *name, uint32_t *file_no
 {
     struct pd_target_disk *disk = impl;
     char final[NAME_LEN_MAX + 32];
-    enum pd_status status = disk->locked ? PD_OK : claim(disk, err);
+    enum pd_status status = disk_claim(disk, err);
 
     if (status != PD_OK)
         return status;
@@ -525,6 +532,7 @@ const struct pd_target_ops pd_target_disk_ops = {
     .volumes = disk_volumes,
     .mount = disk_mount,
     .format = disk_format,
+    .claim = disk_claim,
     .position = disk_position,
     .begin = disk_begin,
     .write = disk_write,

@@ -342,6 +342,13 @@ static enum pd_status fault_abandon(void *impl, struct pd_error *err)
     return drop_output(impl, err);
 }
 
+static enum pd_status fault_claim(void *impl, struct pd_error *err)
+{
+    struct filter *filter = impl;
+
+    return pd_target_claim(filter->inner, err);
+}
+
 static enum pd_status fault_sync(void *impl, struct pd_error *err)
 {
     struct filter *filter = impl;
@@ -446,6 +453,7 @@ const struct pd_target_ops pd_target_fault_ops = {
     .volumes = fault_volumes,
     .mount = fault_mount,
     .format = fault_format,
+    .claim = fault_claim,
     .position = fault_position,
     .begin = fault_begin,
     .write = fault_write,

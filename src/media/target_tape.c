@@ -203,6 +203,14 @@ static enum pd_status tape_position(void *impl, struct pd_target_position *out,
     return status;
 }
 
+/* Who has the drive has the volume in it. */
+static enum pd_status tape_claim(void *impl, struct pd_error *err)
+{
+    (void)impl;
+    (void)err;
+    return PD_OK;
+}
+
 /* ---- writing ---- */
 
 static enum pd_status tape_begin(void *impl, const char *name, uint32_t *file_no,
@@ -485,6 +493,7 @@ const struct pd_target_ops pd_target_tape_ops = {
     .volumes = tape_volumes,
     .mount = tape_mount,
     .format = tape_format,
+    .claim = tape_claim,
     .position = tape_position,
     .begin = tape_begin,
     .write = tape_write,

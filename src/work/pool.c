@@ -143,6 +143,8 @@ enum pd_status pd_pool_close(struct pd_pool *pool, struct pd_error *err)
     return status;
 }
 
+enum { RESERVE_TRIES = 100 };
+
 /* ---- choosing a pair ---- */
 
 struct choice {
@@ -195,8 +197,9 @@ static enum pd_status take_row(void *arg, const struct pd_volume_row *row, struc
 
 struct mounting {
     struct pd_pool *pool;
+    struct pd_catalog *catalog;
     size_t copy;
-    const struct pd_volume_row *row;
+    struct pd_volume_row *row;    /* of the volume to mount, or NULL */
     const struct pd_label *label; /* to be formatted, or NULL */
 };
 
@@ -211,6 +214,17 @@ static enum pd_status mount_volume(void *arg, struct pd_error *err)
         return pd_target_format(target, m->label, err);
     }
     status = pd_target_mount(target, m->row->label, err);
+    if (status == PD_OK) {
+        status = pd_target_claim(target, err);
+    }
+    if (status == PD_OK) { /* only now no other run can write to it: what it holds may be more */
+        char uuid[PD_UUID_TEXT];
+        memcpy(uuid, m->row->uuid, sizeof uuid);
+        status = pd_catalog_volume_find(m->catalog, uuid, m->row, err);
+    }
+    if (status == PD_OK && m->row->state != PD_VOLUME_APPENDABLE) {
+        status = pd_error_set(err, PD_VOLUME_FULL, 0, "another run has filled it meanwhile");
+    }
     if (status == PD_OK && strcmp(pd_target_label(target)->uuid, m->row->uuid) != 0) {
         status = pd_error_set(err, PD_WRONG_VOLUME, 0, "has another UUID than in the catalog");
     }
@@ -228,10 +242,11 @@ static enum pd_status mount_volume(void *arg, struct pd_error *err)
     return status;
 }
 
-static enum pd_status load(struct pd_pool *pool, size_t i, const struct pd_volume_row *row,
-                           const struct pd_label *label, struct pd_error *err)
+static enum pd_status load(struct pd_pool *pool, struct pd_catalog *catalog, size_t i,
+                           struct pd_volume_row *row, const struct pd_label *label,
+                           struct pd_error *err)
 {
-    struct mounting mounting = {pool, i, row, label};
+    struct mounting mounting = {pool, catalog, i, row, label};
     struct pd_activity activity = {.name = "load",
                                    .subject = label ? label->label : row->label,
                                    .run = mount_volume,
@@ -243,7 +258,7 @@ static enum pd_status load(struct pd_pool *pool, size_t i, const struct pd_volum
 
 /* Mounts the pair chosen. *good false: it cannot be appended to, and was set aside. */
 static enum pd_status mount_pair(struct pd_pool *pool, struct pd_catalog *catalog,
-                                 const struct choice *choice, bool *good, struct pd_error *err)
+                                 struct choice *choice, bool *good, struct pd_error *err)
 {
     *good = choice->found == pool->config.copy_count;
     for (size_t i = 0; i < pool->config.copy_count && *good; i++) {
@@ -251,7 +266,7 @@ static enum pd_status mount_pair(struct pd_pool *pool, struct pd_catalog *catalo
             *good = false; /* a lost copy: a pair of its own keeps the numbers in step */
             break;
         }
-        enum pd_status status = load(pool, i, &choice->rows[i], NULL, err);
+        enum pd_status status = load(pool, catalog, i, &choice->rows[i], NULL, err);
         if (status == PD_OK) {
             pool->copies[i].volume = choice->rows[i];
             continue;
@@ -260,6 +275,9 @@ static enum pd_status mount_pair(struct pd_pool *pool, struct pd_catalog *catalo
             return status;
         }
         *good = false;
+        if (status == PD_VOLUME_FULL) {
+            continue;
+        }
         pd_log_error(pool->env->log, PD_LOG_WARN, err);
         pd_log_line(pool->env->log, PD_LOG_WARN,
                     "pair %" PRIu64 " is set aside and not appended to", choice->pair);
@@ -345,12 +363,9 @@ static void make_labels(struct pd_pool *pool, uint64_t number, struct pd_label *
     }
 }
 
-static enum pd_status record_volume(struct pd_pool *pool, struct pd_catalog *catalog, size_t i,
-                                    const struct pd_label *label, uint64_t number,
-                                    struct pd_error *err)
+static void fill_row(const struct pd_pool *pool, size_t i, const struct pd_label *label,
+                     uint64_t number, struct pd_volume_row *row)
 {
-    struct pd_volume_row *row = &pool->copies[i].volume;
-
     memset(row, 0, sizeof *row);
     snprintf(row->label, sizeof row->label, "%s", label->label);
     snprintf(row->uuid, sizeof row->uuid, "%s", label->uuid);
@@ -358,33 +373,81 @@ static enum pd_status record_volume(struct pd_pool *pool, struct pd_catalog *cat
     snprintf(row->location, sizeof row->location, "%s", pool->clean[i]);
     row->copy = label->copy;
     row->pair = number;
-    row->state = PD_VOLUME_APPENDABLE;
+    row->state = PD_VOLUME_BAD; /* until the medium has its label */
     row->block_size = label->block_size;
-    row->tape_files = 1;
     row->created = label->created;
-    return pd_catalog_volume_add(catalog, row, err);
+}
+
+/* Takes back the row of a volume that got no label after all. */
+static void remove_row(struct pd_pool *pool, struct pd_catalog *catalog, size_t i)
+{
+    struct pd_volume_row *row = &pool->copies[i].volume;
+    struct pd_error late = PD_ERROR_INIT;
+
+    if (row->id != 0 && row->tape_files == 0 &&
+        pd_catalog_volume_remove(catalog, row->id, &late) != PD_OK) {
+        pd_log_error(pool->env->log, PD_LOG_WARN, &late);
+    }
+    memset(row, 0, sizeof *row);
+}
+
+/* Reserves the next number in the catalog, which other runs may want at the same time. */
+static enum pd_status reserve_pair(struct pd_pool *pool, struct pd_catalog *catalog,
+                                   struct pd_label *labels, struct pd_error *err)
+{
+    enum pd_status status = PD_EXISTS;
+
+    for (int tries = 0; tries < RESERVE_TRIES && status == PD_EXISTS; tries++) {
+        uint64_t number = 0;
+        pd_error_clear(err);
+        status = next_number(pool, catalog, &number, err);
+        if (status == PD_OK) {
+            make_labels(pool, number, labels);
+        }
+        for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
+            if (pool->copies[i].target) {
+                fill_row(pool, i, &labels[i], number, &pool->copies[i].volume);
+                status = pd_catalog_volume_add(catalog, &pool->copies[i].volume, err);
+            }
+        }
+        for (size_t i = 0; i < pool->config.copy_count && status != PD_OK; i++) {
+            remove_row(pool, catalog, i);
+        }
+    }
+    return status;
+}
+
+static enum pd_status label_volume(struct pd_pool *pool, struct pd_catalog *catalog, size_t i,
+                                   const struct pd_label *label, struct pd_error *err)
+{
+    struct pd_volume_row *row = &pool->copies[i].volume;
+    enum pd_status status = load(pool, catalog, i, NULL, label, err);
+
+    if (status == PD_OK) {
+        row->state = PD_VOLUME_APPENDABLE;
+        row->tape_files = 1;
+        return pd_catalog_volume_update(catalog, row, err);
+    }
+    remove_row(pool, catalog, i);
+    return is_fatal(status) || pd_status_exit(status) == PD_EXIT_SPACE ? status
+                                                                       : lose(pool, i, status, err);
 }
 
 static enum pd_status label_pair(struct pd_pool *pool, struct pd_catalog *catalog,
                                  struct pd_error *err)
 {
     struct pd_label *labels = calloc(PD_COPIES_MAX, sizeof *labels);
-    uint64_t number = 0;
-    enum pd_status status = labels ? next_number(pool, catalog, &number, err)
+    enum pd_status status = labels ? reserve_pair(pool, catalog, labels, err)
                                    : pd_error_memory(err, "labels");
 
-    if (status == PD_OK) {
-        make_labels(pool, number, labels);
-    }
-    for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
+    for (size_t i = 0; i < pool->config.copy_count && labels; i++) {
         if (!pool->copies[i].target) {
             continue;
         }
-        status = load(pool, i, NULL, &labels[i], err);
         if (status == PD_OK) {
-            status = record_volume(pool, catalog, i, &labels[i], number, err);
-        } else if (!is_fatal(status) && pd_status_exit(status) != PD_EXIT_SPACE) {
-            status = lose(pool, i, status, err);
+            status = label_volume(pool, catalog, i, &labels[i], err);
+        } else {
+            remove_row(pool, catalog, i);
         }
     }
     free(labels);

@@ -242,6 +242,13 @@ static enum pd_status do_format(void *impl, const struct pd_label *label, struct
     return not_here(err);
 }
 
+static enum pd_status do_claim(void *impl, struct pd_error *err)
+{
+    (void)impl;
+    (void)err;
+    return PD_OK;
+}
+
 static enum pd_status do_position(void *impl, struct pd_target_position *out, struct pd_error *err)
 {
     const struct sl_volume *v = impl;
@@ -427,6 +434,7 @@ struct pd_target *sl_target(struct sl_volume *v)
         .volumes = do_volumes,
         .mount = do_mount,
         .format = do_format,
+        .claim = do_claim,
         .position = do_position,
         .begin = do_begin,
         .write = do_write,

@@ -67,6 +67,13 @@ static enum pd_status do_format(void *impl, const struct pd_label *label, struct
     return not_here(err);
 }
 
+static enum pd_status do_claim(void *impl, struct pd_error *err)
+{
+    (void)impl;
+    (void)err;
+    return PD_OK;
+}
+
 static enum pd_status do_position(void *impl, struct pd_target_position *out, struct pd_error *err)
 {
     (void)impl;
@@ -167,6 +174,7 @@ struct pd_target *restore_lib_target(struct restore_lib_volume *volume)
         .volumes = do_volumes,
         .mount = do_mount,
         .format = do_format,
+        .claim = do_claim,
         .position = do_position,
         .begin = do_begin,
         .write = do_write,

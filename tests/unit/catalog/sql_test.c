@@ -291,7 +291,7 @@ static void a_failing_statement_rolls_back(void **state)
 
     assert_int_equal(pd_sql_begin(c->sql, &c->err), PD_OK);
     assert_int_equal(pd_sql_exec(c->sql, "INSERT INTO t VALUES (1, 'x')", &c->err), PD_OK);
-    assert_int_equal(pd_sql_exec(c->sql, "INSERT INTO t VALUES (1, 'y')", &c->err), PD_CATALOG);
+    assert_int_equal(pd_sql_exec(c->sql, "INSERT INTO t VALUES (1, 'y')", &c->err), PD_EXISTS);
     pd_sql_rollback(c->sql);
     assert_int_equal(count_rows(c), 0);
     /* the session goes on */

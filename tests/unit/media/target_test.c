@@ -50,6 +50,13 @@ static enum pd_status lie_format(void *impl, const struct pd_label *label, struc
     return answer(impl, err);
 }
 
+static enum pd_status lie_claim(void *impl, struct pd_error *err)
+{
+    (void)impl;
+    (void)err;
+    return PD_OK;
+}
+
 static enum pd_status lie_position(void *impl, struct pd_target_position *out, struct pd_error *err)
 {
     struct liar *liar = impl;
@@ -129,6 +136,7 @@ static const struct pd_target_ops lies = {
     .volumes = lie_volumes,
     .mount = lie_mount,
     .format = lie_format,
+    .claim = lie_claim,
     .position = lie_position,
     .begin = lie_begin,
     .write = lie_write,
