@@ -59,6 +59,18 @@ static bool is_gone(enum pd_status status)
            status == PD_FOREIGN || status == PD_TRUNCATED;
 }
 
+/* fallback: places were named, and it is at none of them. */
+static enum pd_status take_place(const struct pd_env *env, const struct pd_volume_row *volume,
+                                 const char *place, bool fallback, char **url,
+                                 struct pd_error *err)
+{
+    if (fallback)
+        pd_log_line(env->log, PD_LOG_WARN, "%s is not at the place given; read from %s",
+                    volume->label, place);
+    *url = strdup(place);
+    return *url == NULL ? pd_error_memory(err, "a target") : PD_OK;
+}
+
 static bool ends_search(enum pd_status status)
 {
     return status == PD_INTERRUPTED || status == PD_NO_MEMORY;
@@ -88,8 +100,7 @@ enum pd_status pd_locate_volume(const struct pd_env *env, const struct pd_volume
             goto out;
         }
         if (status == PD_OK) {
-            *url = strdup(place);
-            status = *url == NULL ? pd_error_memory(err, "a target") : PD_OK;
+            status = take_place(env, volume, place, i == at_count && at_count > 0, url, err);
             goto out;
         }
         busy = busy || status == PD_BUSY;

@@ -79,6 +79,15 @@ says err "set aside" "and says so"
 exits 1 "what was on it is not safe any more" $PD safe "$W/src/sub/f"
 exits 0 "what was dumped then is" $PD safe "$W/src/g"
 
+# ---- places that were named ----
+fresh
+mkdir "$W/moved"
+exits 0 "dump" $PD dump "${pair[@]}" "$W/src"
+exits 0 "verify, with a place that holds nothing" $PD verify --at "disk:$W/moved"
+says err "not at the place given" "tells what it read instead"
+mv "$W/b/PD200001" "$W/moved"
+exits 0 "a volume that was moved is found where it is named" $PD verify --at "disk:$W/moved"
+
 # ---- copies that never were ----
 fresh
 exits 0 "one copy" $PD dump --to "disk:$W/a" "$W/src"
