@@ -203,11 +203,9 @@ enum pd_status pd_catalog_open(const struct pd_env *env, const char *url, bool c
                               "%s holds no catalog; run pairdump catalog init",
                               catalog->path ? catalog->path : "the database");
     }
-    if (status == PD_OK) {
+    if (status == PD_OK && catalog->schema != PD_SCHEMA_VERSION) {
         status = pd_schema_migrate(catalog->sql, err);
-    }
-    if (status == PD_OK) {
-        status = pd_schema_version(catalog->sql, &catalog->schema, err);
+        catalog->schema = PD_SCHEMA_VERSION;
     }
     if (status != PD_OK) {
         pd_catalog_close(catalog);

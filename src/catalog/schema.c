@@ -97,15 +97,19 @@ static enum pd_status fill_in(const struct pd_sql_ops *ops, const char *text, st
 
 enum pd_status pd_schema_version(struct pd_sql *sql, unsigned *version, struct pd_error *err)
 {
+    static const char version_table[] = "schema_version";
     struct pd_sql_stmt *stmt = NULL;
     uint64_t known = 0, others = 0;
     bool row = false;
-    enum pd_status status = pd_sql_tables(sql, NULL, &others, err);
+    enum pd_status status = pd_sql_tables(sql, version_table, &known, err);
 
     *version = 0;
-    /* in this order: another process may make a catalog meanwhile, this table first */
-    if (status == PD_OK) {
-        status = pd_sql_tables(sql, "schema_version", &known, err);
+    /* in this order: another process may be making a catalog, this table first */
+    if (status == PD_OK && known == 0) {
+        status = pd_sql_tables(sql, NULL, &others, err);
+    }
+    if (status == PD_OK && others > 0) {
+        status = pd_sql_tables(sql, version_table, &known, err);
     }
     if (status == PD_OK && known == 0 && others > 0) {
         status = pd_error_set(err, PD_CATALOG, 0,
