@@ -5,11 +5,7 @@
 . "$tap_top/tests/lib/mariadb.sh"
 
 DB=$T/.server
-if ! mariadb_start "$DB"; then
-    echo "Bail out! no MariaDB server: $(tail -n 3 "$DB"/*.log)"
-    exit 1
-fi
-trap 'mariadb_stop "$DB"; tap_clean' EXIT
+tap_server "$DB"
 SECRET='Tr0ub4dor-#3'
 mariadb_sql "$DB" "$(sed "s/change me/$SECRET/" "$tap_top/etc/pairdump-grant.sql")"
 mariadb_sql "$DB" "CREATE USER 'guest'@'localhost' IDENTIFIED BY 'guest';

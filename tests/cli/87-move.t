@@ -5,11 +5,7 @@
 . "$tap_top/tests/lib/mariadb.sh"
 
 DB=$T/.server
-if ! mariadb_start "$DB"; then
-    echo "Bail out! no MariaDB server: $(tail -n 3 "$DB"/*.log)"
-    exit 1
-fi
-trap 'mariadb_stop "$DB"; tap_clean' EXIT
+tap_server "$DB"
 mariadb_sql "$DB" "CREATE DATABASE pairdump"
 (umask 077 && printf '[client]\nuser = root\nsocket = %s\n' "$DB/sock" >"$T/credentials")
 ON_SERVER="$PD --catalog mysql: --credentials $T/credentials"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # mariadb: a private server for tests: no network, a socket and its data in a folder of the test.
 # mariadb_start FOLDER starts it, mariadb_sql FOLDER SQL asks it as root, mariadb_stop FOLDER ends it.
+# A test takes tap_server FOLDER, which starts one or gives up, and which tap_clean stops.
 
 mariadb_start() {
     local dir=$1
@@ -33,4 +34,12 @@ mariadb_stop() {
         [ -f "$1/pid" ] || return 0
         sleep 0.1
     done
+}
+
+tap_server() {
+    TAP_SERVERS+=("$1")
+    mariadb_start "$1" || {
+        echo "Bail out! no MariaDB server: $(tail -n 3 "$1"/*.log)"
+        exit 1
+    }
 }

@@ -15,25 +15,26 @@ T=$(mktemp -d "${TMPDIR:-/tmp}/pairdump-tap.XXXXXX")
 export HOME=$T XDG_STATE_HOME=$T/state LC_ALL=C.UTF-8
 unset PAIRDUMP_CONF
 PD="$PAIRDUMP --no-progress"
-if [ "${ENGINE:-}" = mysql ]; then
-    # shellcheck source=tests/lib/mariadb.sh
-    . "$tap_top/tests/lib/mariadb.sh"
-    export TAP_DB=$T/.db TAP_PAIRDUMP=$PAIRDUMP
-    mariadb_start "$TAP_DB" && mariadb_sql "$TAP_DB" "CREATE USER 'pairdump'@'localhost'
-        IDENTIFIED BY 'se#cret'; GRANT ALL ON \`pd\_%\`.* TO 'pairdump'@'localhost'" || {
-        echo "Bail out! no MariaDB server: $(tail -n 3 "$TAP_DB"/*.log)"
-        exit 1
-    }
-    PD="$tap_top/tests/lib/pd-mysql --no-progress"
-fi
+TAP_SERVERS=()
 
 tap_clean() {
-    [ -z "${TAP_DB:-}" ] || mariadb_stop "$TAP_DB"
+    for server in "${TAP_SERVERS[@]}"; do
+        mariadb_stop "$server"
+    done
     chmod -R u+rwx "$T" 2>/dev/null
     rm -rf "$T"
 }
 trap tap_clean EXIT
 trap 'exit 1' INT TERM
+if [ "${ENGINE:-}" = mysql ]; then
+    # shellcheck source=tests/lib/mariadb.sh
+    . "$tap_top/tests/lib/mariadb.sh"
+    export TAP_DB=$T/.db TAP_PAIRDUMP=$PAIRDUMP
+    tap_server "$TAP_DB"
+    mariadb_sql "$TAP_DB" "CREATE USER 'pairdump'@'localhost' IDENTIFIED BY 'se#cret';
+        GRANT ALL ON \`pd\_%\`.* TO 'pairdump'@'localhost'" || exit 1
+    PD="$tap_top/tests/lib/pd-mysql --no-progress"
+fi
 
 # catalog_sql SQL: asks the catalog behind the program's back
 catalog_sql() {
