@@ -9,6 +9,8 @@
 #include <dirent.h>
 #include <time.h>
 
+#include "target_lib.h"
+
 #define MS UINT64_C(1000000)
 
 enum { PATIENCE_MS = 10000, LOOK_MS = 40 };
@@ -210,11 +212,6 @@ static enum pd_status enter(struct sl_volume *v, enum sl_call call, struct pd_er
     return PD_OK;
 }
 
-static enum pd_status not_here(struct pd_error *err)
-{
-    return pd_error_set(err, PD_UNSUPPORTED, 0, "not in this test");
-}
-
 static enum pd_status do_volumes(void *impl, pd_volume_fn fn, void *arg, struct pd_error *err)
 {
     const struct sl_volume *v = impl;
@@ -232,20 +229,6 @@ static enum pd_status do_mount(void *impl, const char *label, struct pd_label *o
     memset(out, 0, sizeof(*out));
     snprintf(out->label, sizeof(out->label), "%s", v->label);
     out->block_size = SL_RECORD;
-    return PD_OK;
-}
-
-static enum pd_status do_format(void *impl, const struct pd_label *label, struct pd_error *err)
-{
-    (void)impl;
-    (void)label;
-    return not_here(err);
-}
-
-static enum pd_status do_claim(void *impl, struct pd_error *err)
-{
-    (void)impl;
-    (void)err;
     return PD_OK;
 }
 
@@ -353,52 +336,6 @@ static enum pd_status do_abandon(void *impl, struct pd_error *err)
     return status;
 }
 
-static enum pd_status do_nothing(void *impl, struct pd_error *err)
-{
-    (void)impl;
-    (void)err;
-    return PD_OK;
-}
-
-static enum pd_status do_reserve(void *impl, bool on, struct pd_error *err)
-{
-    (void)impl;
-    (void)on;
-    return not_here(err);
-}
-
-static enum pd_status do_open(void *impl, uint32_t file_no, struct pd_error *err)
-{
-    (void)impl;
-    (void)file_no;
-    return not_here(err);
-}
-
-static enum pd_status do_read(void *impl, void *buf, size_t size, size_t *got, struct pd_error *err)
-{
-    (void)impl;
-    (void)buf;
-    (void)size;
-    *got = 0;
-    return not_here(err);
-}
-
-static enum pd_status do_seek(void *impl, uint64_t record, uint64_t record_size,
-                              struct pd_error *err)
-{
-    (void)impl;
-    (void)record;
-    (void)record_size;
-    return not_here(err);
-}
-
-static enum pd_status do_space(void *impl, struct pd_target_space *out, struct pd_error *err)
-{
-    (void)impl;
-    (void)out;
-    return not_here(err);
-}
-
 static enum pd_status do_close(void *impl, struct pd_error *err)
 {
     struct sl_volume *v = impl;
@@ -429,30 +366,21 @@ void sl_volume_release(struct sl_volume *v)
 
 struct pd_target *sl_target(struct sl_volume *v)
 {
-    static const struct pd_target_ops ops = {
-        .scheme = "memory",
-        .volumes = do_volumes,
-        .mount = do_mount,
-        .format = do_format,
-        .claim = do_claim,
-        .position = do_position,
-        .begin = do_begin,
-        .write = do_write,
-        .end = do_end,
-        .abandon = do_abandon,
-        .sync = do_nothing,
-        .use_reserve = do_reserve,
-        .open_file = do_open,
-        .read = do_read,
-        .seek = do_seek,
-        .close_file = do_nothing,
-        .space_left = do_space,
-        .unmount = do_nothing,
-        .close = do_close,
-    };
+    static struct pd_target_ops ops;
     struct pd_error err = PD_ERROR_INIT;
     struct pd_target *target;
 
+    if (ops.scheme == NULL) {
+        ops = target_lib_ops;
+        ops.volumes = do_volumes;
+        ops.mount = do_mount;
+        ops.position = do_position;
+        ops.begin = do_begin;
+        ops.write = do_write;
+        ops.end = do_end;
+        ops.abandon = do_abandon;
+        ops.close = do_close;
+    }
     assert_int_equal(pd_target_new(&ops, v, "memory:", v->caps, &target, &err), PD_OK);
     assert_int_equal(pd_target_mount(target, v->label, &err), PD_OK);
     return target;

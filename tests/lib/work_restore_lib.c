@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "target_lib.h"
+
 static void silent(void *arg, enum pd_log_level level, const char *line)
 {
     (void)arg;
@@ -35,11 +37,6 @@ void restore_lib_env_end(struct restore_lib_env *e)
     pd_rng_free(e->env.rng);
 }
 
-static enum pd_status not_here(struct pd_error *err)
-{
-    return pd_error_set(err, PD_UNSUPPORTED, 0, "not in this test");
-}
-
 static enum pd_status do_volumes(void *impl, pd_volume_fn fn, void *arg, struct pd_error *err)
 {
     const struct restore_lib_volume *volume = impl;
@@ -60,56 +57,11 @@ static enum pd_status do_mount(void *impl, const char *label, struct pd_label *o
     return PD_OK;
 }
 
-static enum pd_status do_format(void *impl, const struct pd_label *label, struct pd_error *err)
-{
-    (void)impl;
-    (void)label;
-    return not_here(err);
-}
-
-static enum pd_status do_claim(void *impl, struct pd_error *err)
-{
-    (void)impl;
-    (void)err;
-    return PD_OK;
-}
-
 static enum pd_status do_position(void *impl, struct pd_target_position *out, struct pd_error *err)
 {
     (void)impl;
     (void)err;
     out->file_count = 2;
-    return PD_OK;
-}
-
-static enum pd_status do_begin(void *impl, const char *name, uint32_t *file_no,
-                               struct pd_error *err)
-{
-    (void)impl;
-    (void)name;
-    (void)file_no;
-    return not_here(err);
-}
-
-static enum pd_status do_write(void *impl, const void *record, size_t len, struct pd_error *err)
-{
-    (void)impl;
-    (void)record;
-    (void)len;
-    return not_here(err);
-}
-
-static enum pd_status do_end(void *impl, bool durable, struct pd_error *err)
-{
-    (void)impl;
-    (void)durable;
-    return not_here(err);
-}
-
-static enum pd_status do_nothing(void *impl, struct pd_error *err)
-{
-    (void)impl;
-    (void)err;
     return PD_OK;
 }
 
@@ -160,40 +112,23 @@ static enum pd_status do_seek(void *impl, uint64_t record, uint64_t record_size,
     return PD_OK;
 }
 
-static enum pd_status do_space(void *impl, struct pd_target_space *out, struct pd_error *err)
-{
-    (void)impl;
-    (void)out;
-    return not_here(err);
-}
-
 struct pd_target *restore_lib_target(struct restore_lib_volume *volume)
 {
-    static const struct pd_target_ops ops = {
-        .scheme = "memory",
-        .volumes = do_volumes,
-        .mount = do_mount,
-        .format = do_format,
-        .claim = do_claim,
-        .position = do_position,
-        .begin = do_begin,
-        .write = do_write,
-        .end = do_end,
-        .abandon = do_nothing,
-        .sync = do_nothing,
-        .use_reserve = do_reserve,
-        .open_file = do_open,
-        .read = do_read,
-        .seek = do_seek,
-        .close_file = do_nothing,
-        .space_left = do_space,
-        .unmount = do_nothing,
-        .close = do_nothing,
-    };
+    static struct pd_target_ops ops;
     const struct pd_target_caps caps = {.seeks_cheaply = true};
     struct pd_error err = PD_ERROR_INIT;
     struct pd_target *target;
 
+    if (ops.scheme == NULL) {
+        ops = target_lib_ops;
+        ops.volumes = do_volumes;
+        ops.mount = do_mount;
+        ops.position = do_position;
+        ops.use_reserve = do_reserve;
+        ops.open_file = do_open;
+        ops.read = do_read;
+        ops.seek = do_seek;
+    }
     assert_int_equal(pd_target_new(&ops, volume, "memory:", caps, &target, &err), PD_OK);
     assert_int_equal(pd_target_mount(target, volume->label, &err), PD_OK);
     return target;
