@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "pairdump/status.h"
 
@@ -27,6 +28,10 @@ const struct pd_clock *pd_clock_real(void);
 int64_t pd_clock_utc(const struct pd_clock *clock);
 uint64_t pd_clock_monotonic(const struct pd_clock *clock);
 void pd_clock_sleep(const struct pd_clock *clock, uint64_t ns);
+
+/* For pthread_cond_timedwait on CLOCK_MONOTONIC: a time of the real clock, and ns from now. */
+struct timespec pd_clock_timespec(uint64_t monotonic_ns);
+struct timespec pd_clock_deadline(uint64_t ns);
 
 /* RFC 3339 in UTC, to the second: "2026-11-20T22:26:00Z". out takes at least 21 bytes (more for
  * years past 9999). */

@@ -1,5 +1,7 @@
 #include "pairdump/clock.h"
 
+#include "pairdump/size.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,8 +27,7 @@ static uint64_t real_monotonic(void *self)
 
 static void real_sleep(void *self, uint64_t ns)
 {
-    struct timespec t = {.tv_sec = (time_t)(ns / (uint64_t)PD_NS_PER_S),
-                         .tv_nsec = (long)(ns % (uint64_t)PD_NS_PER_S)};
+    struct timespec t = pd_clock_timespec(ns);
 
     (void)self;
     nanosleep(&t, NULL);
@@ -52,6 +53,17 @@ uint64_t pd_clock_monotonic(const struct pd_clock *clock)
 void pd_clock_sleep(const struct pd_clock *clock, uint64_t ns)
 {
     clock->sleep(clock->self, ns);
+}
+
+struct timespec pd_clock_timespec(uint64_t monotonic_ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(monotonic_ns / (uint64_t)PD_NS_PER_S),
+                             .tv_nsec = (long)(monotonic_ns % (uint64_t)PD_NS_PER_S)};
+}
+
+struct timespec pd_clock_deadline(uint64_t ns)
+{
+    return pd_clock_timespec(pd_add_sat(pd_clock_monotonic(pd_clock_real()), ns));
 }
 
 void pd_time_format(int64_t utc_ns, char *out, size_t size)

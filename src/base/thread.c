@@ -118,21 +118,12 @@ _Bool pd_thread_done(struct pd_thread *thread)
 
 static uint64_t now_ns(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * (uint64_t)PD_NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
-static struct timespec as_timespec(uint64_t ns)
-{
-    return (struct timespec){.tv_sec = (time_t)(ns / (uint64_t)PD_NS_PER_S),
-                             .tv_nsec = (long)(ns % (uint64_t)PD_NS_PER_S)};
+    return pd_clock_monotonic(pd_clock_real());
 }
 
 _Bool pd_thread_wait(struct pd_thread *thread, uint64_t ns)
 {
-    struct timespec until = as_timespec(pd_add_sat(now_ns(), ns));
+    struct timespec until = pd_clock_deadline(ns);
     int timed_out = 0;
 
     pthread_mutex_lock(&thread->lock);
@@ -156,7 +147,7 @@ static void wait_done(struct pd_thread *thread, uint64_t stall_ns)
             continue;
         }
         uint64_t until = pd_add_sat(since, stall_ns);
-        struct timespec t = as_timespec(until);
+        struct timespec t = pd_clock_timespec(until);
         pthread_cond_timedwait(&thread->ended, &thread->lock, &t);
         uint64_t beats = atomic_load(&thread->beats);
         if (beats != seen) {

@@ -94,11 +94,7 @@ static void *tick(void *arg)
 
     pthread_mutex_lock(&t->lock);
     while (!t->stop) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += INTERVAL_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        struct timespec until = pd_clock_deadline(INTERVAL_MS * 1000000);
         pthread_cond_timedwait(&t->wake, &t->lock, &until);
         if (!t->stop) {
             draw(t);

@@ -214,11 +214,7 @@ static enum pd_status monitor(struct pd_thread *self, void *arg, struct pd_error
     (void)err;
     pthread_mutex_lock(&run->lock);
     while (!run->stop) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += WATCH_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        struct timespec until = pd_clock_deadline(WATCH_MS * 1000000);
         pthread_cond_timedwait(&run->wake, &run->lock, &until);
         check_stalls(run);
         if (all_lost(run) || pd_stop_requested(run->job->env->stop)) {

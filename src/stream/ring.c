@@ -167,18 +167,6 @@ static enum pd_status given_up(struct pd_error *err)
     return pd_error_set(err, PD_INTERRUPTED, 0, "the archive was given up");
 }
 
-static struct timespec after(uint64_t ns)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += (time_t)(ns / (uint64_t)PD_NS_PER_S);
-    at.tv_nsec += (long)(ns % (uint64_t)PD_NS_PER_S);
-    at.tv_sec += at.tv_nsec / (long)PD_NS_PER_S;
-    at.tv_nsec %= (long)PD_NS_PER_S;
-    return at;
-}
-
 /* Records to gather before those who wait are woken. Each wake-up takes the producer's processor away,
  * and a drive takes several records at once as readily as one. */
 uint64_t pd_ring_wake_records(const struct pd_ring *ring)
@@ -196,7 +184,7 @@ static enum pd_status wait_room(struct pd_ring *ring, uint64_t stall_ns, struct 
 
     if (is_full(ring)) {
         wake_readers(ring);
-        until = after(stall_ns);
+        until = pd_clock_deadline(stall_ns);
     }
     while (!ring->aborted && is_full(ring)) {
         int timed_out = 0;
@@ -212,7 +200,7 @@ static enum pd_status wait_room(struct pd_ring *ring, uint64_t stall_ns, struct 
         }
         if (ring->moves != seen && stall_ns > 0) {
             seen = ring->moves;
-            until = after(stall_ns);
+            until = pd_clock_deadline(stall_ns);
         }
     }
     return ring->aborted ? given_up(err) : PD_OK;
@@ -314,7 +302,7 @@ void pd_ring_abort(struct pd_ring *ring)
 /* Looks by itself from time to time, as it is not woken for each record. */
 static void wait_filled(struct pd_ring *ring, struct reader *reader)
 {
-    struct timespec until = after(LOOK_NS);
+    struct timespec until = pd_clock_deadline(LOOK_NS);
 
     reader->waiting = true;
     pthread_cond_timedwait(&ring->filled, &ring->lock, &until);

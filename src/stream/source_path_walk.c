@@ -94,7 +94,8 @@ static enum pd_status read_names(DIR *dir, struct pd_path_folder *folder, int *f
             break;
         }
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            status = pd_source_path_add_word(&folder->names, &folder->count, strdup(entry->d_name), err);
+            status = pd_source_path_add_word(&folder->names, &folder->count,
+                                             strdup(entry->d_name), err);
         }
     }
     if (folder->count > 0) {

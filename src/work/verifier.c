@@ -394,8 +394,7 @@ static void wait_change(struct pd_verifier *verifier)
 {
     struct core *core = verifier->core;
     uint64_t until = verifier->seen_at + core->env->stall_ns;
-    struct timespec t = {.tv_sec = (time_t)(until / (uint64_t)PD_NS_PER_S),
-                         .tv_nsec = (long)(until % (uint64_t)PD_NS_PER_S)};
+    struct timespec t = pd_clock_timespec(until);
 
     if (core->env->stall_ns == 0)
         pthread_cond_wait(&core->changed, &core->lock);
