@@ -120,6 +120,9 @@ struct pd_found {
 PD_MUST_USE enum pd_status pd_catalog_open(const struct pd_env *env, const char *url, bool create,
                                            struct pd_catalog **out, struct pd_error *err);
 void pd_catalog_close(struct pd_catalog *catalog);
+/* A session of its own on the same database, for another thread. */
+PD_MUST_USE enum pd_status pd_catalog_again(const struct pd_catalog *catalog,
+                                            struct pd_catalog **out, struct pd_error *err);
 /* File of an embedded catalog, to check free space beside it; NULL for a server. */
 const char *pd_catalog_path(const struct pd_catalog *catalog);
 unsigned pd_catalog_schema_version(const struct pd_catalog *catalog);
@@ -137,6 +140,21 @@ PD_MUST_USE enum pd_status pd_catalog_import(struct pd_catalog *catalog, FILE *i
                                              struct pd_error *err);
 
 /* ---- writing ---- */
+
+/*
+ * Entry number seq of a dump's journal, taken once and only once: fn's changes and the fact that they
+ * were made are one transaction, which the calls below join when fn makes them. An entry that was taken
+ * before is left out, and PD_OK. Entries come in order from 1; a gap is PD_CATALOG. A connection lost
+ * while committing is PD_CATALOG_LOST here: asking again tells whether the server took it.
+ */
+typedef enum pd_status (*pd_catalog_fn)(struct pd_catalog *catalog, void *arg,
+                                        struct pd_error *err);
+PD_MUST_USE enum pd_status pd_catalog_apply(struct pd_catalog *catalog, int64_t dump_id,
+                                            uint64_t seq, pd_catalog_fn fn, void *arg,
+                                            struct pd_error *err);
+/* Number of the last entry taken; 0: none. */
+PD_MUST_USE enum pd_status pd_catalog_applied(struct pd_catalog *catalog, int64_t dump_id,
+                                              uint64_t *seq, struct pd_error *err);
 
 PD_MUST_USE enum pd_status pd_catalog_dump_add(struct pd_catalog *catalog, struct pd_dump_row *row,
                                                struct pd_error *err); /* sets id */
