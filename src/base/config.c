@@ -16,6 +16,9 @@
 
 enum { CONFIG_FILE_MAX = 1048576 };
 
+/* A run beats every 20 s: three beats may be late. */
+#define CLAIM_LIMIT_MIN_NS (UINT64_C(60) * (uint64_t)PD_NS_PER_S)
+
 enum value_type { TEXT, SIZE, COUNT, UNSIGNED, DURATION, PREFIX, BLOCK, VERIFY };
 
 /* The one table of keys. Ranges are inclusive; max 0: no limit. */
@@ -49,6 +52,7 @@ static const struct key catalog_keys[] = {
     MAIN("url", TEXT, catalog_url, 0, 0),
     MAIN("credentials", TEXT, credentials, 0, 0),
     MAIN("reserve", SIZE, catalog_reserve, 0, 0),
+    MAIN("claim-limit", DURATION, claim_limit_ns, CLAIM_LIMIT_MIN_NS, INT64_MAX),
     {NULL, TEXT, 0, 0, 0},
 };
 static const struct key pool_keys[] = {
@@ -403,6 +407,7 @@ static enum pd_status make_defaults(const char *(*getenv_fn)(const char *name),
     }
     config->buffer = UINT64_C(64) << 20;
     config->stall_ns = UINT64_C(900) * (uint64_t)PD_NS_PER_S;
+    config->claim_limit_ns = UINT64_C(600) * (uint64_t)PD_NS_PER_S;
     config->catalog_reserve = UINT64_C(16) << 20;
     config->state_dir = default_state_dir(getenv_fn);
     if (!config->state_dir) {
