@@ -39,6 +39,7 @@ struct pd_sql_ops {
     const void *(*column_bytes)(void *impl, void *stmt, unsigned column, size_t *len);
     void (*finalize)(void *impl, void *stmt);
     enum pd_status (*begin)(void *impl, struct pd_error *err); /* a transaction that will write */
+    /* PD_COMMIT_UNKNOWN: the connection was lost, and whether it was taken is not known. */
     enum pd_status (*commit)(void *impl, struct pd_error *err);
     enum pd_status (*rollback)(void *impl, struct pd_error *err);
     int64_t (*last_id)(void *impl);

@@ -114,6 +114,8 @@ enum pd_exit {
       "catalog is locked by another run")                                                          \
     X(PD_CATALOG_LOST, "catalog-lost", PD_SEV_ERROR, true, PD_EXIT_CATALOG,                        \
       "the catalog's server does not answer; start it, or check host, port and socket")            \
+    X(PD_COMMIT_UNKNOWN, "commit-unknown", PD_SEV_ERROR, false, PD_EXIT_CATALOG,                   \
+      "the catalog's server went away before it said whether it took a change; look before again") \
     X(PD_CATALOG, "catalog", PD_SEV_ERROR, false, PD_EXIT_CATALOG,                                 \
       "catalog cannot be used; run pairdump catalog check")                                        \
     X(PD_UNSUPPORTED, "unsupported", PD_SEV_ERROR, false, PD_EXIT_USAGE, "not supported here")     \

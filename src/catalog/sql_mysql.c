@@ -21,7 +21,9 @@ enum pd_status pd_mysql_fail(unsigned code, const char *text, const char *what,
         {1213, PD_CATALOG_BUSY}, {1205, PD_CATALOG_BUSY}, {1062, PD_EXISTS}, {2002, PD_CATALOG_LOST},
         {2003, PD_CATALOG_LOST}, {2006, PD_CATALOG_LOST}, {2013, PD_CATALOG_LOST},
         {2055, PD_CATALOG_LOST}, {1040, PD_CATALOG_LOST}, {1047, PD_CATALOG_LOST},
-        {1053, PD_CATALOG_LOST}, {1077, PD_CATALOG_LOST}, {1158, PD_CATALOG_LOST},
+        {1053, PD_CATALOG_LOST}, {1077, PD_CATALOG_LOST}, {1079, PD_CATALOG_LOST},
+        {1152, PD_CATALOG_LOST}, {1184, PD_CATALOG_LOST}, {1203, PD_CATALOG_LOST},
+        {1226, PD_CATALOG_LOST}, {1158, PD_CATALOG_LOST},
         {1159, PD_CATALOG_LOST}, {1160, PD_CATALOG_LOST}, {1161, PD_CATALOG_LOST},
         {1927, PD_CATALOG_LOST}, {1044, PD_CREDENTIALS},  {1045, PD_CREDENTIALS},
         {1142, PD_CREDENTIALS},  {1143, PD_CREDENTIALS},  {1227, PD_CREDENTIALS},
@@ -163,17 +165,20 @@ static enum pd_status my_exec(void *impl, const char *sql, struct pd_error *err)
     return status;
 }
 
+/* One try: transactions are repeated as a whole, and wait between. */
 static enum pd_status my_begin(void *impl, struct pd_error *err)
 {
     struct pd_mysql *my = impl;
-    enum pd_status status = my_exec(my, "START TRANSACTION", err);
+    enum pd_status status = my->lost ? connect(my, 1, err) : PD_OK;
 
+    if (status == PD_OK) {
+        status = query(my, "START TRANSACTION", err);
+    }
     my->in_transaction = status == PD_OK;
     return status;
 }
 
-/* When the connection is lost here, the server may have committed or not: so this is no failure that
- * a later try could mend. */
+/* When the connection is lost here, the server may have committed or not. */
 static enum pd_status my_commit(void *impl, struct pd_error *err)
 {
     struct pd_mysql *my = impl;
@@ -182,7 +187,7 @@ static enum pd_status my_commit(void *impl, struct pd_error *err)
     my->in_transaction = false;
     if (status == PD_CATALOG_LOST) {
         struct pd_error why = *err;
-        status = pd_error_set(err, PD_CATALOG, 0,
+        status = pd_error_set(err, PD_COMMIT_UNKNOWN, 0,
                               "%s; whether the last change was taken is not known", why.message);
     }
     return status;
@@ -241,7 +246,7 @@ static enum pd_status my_tables(void *impl, const char *name, uint64_t *count,
 static enum pd_status my_check(void *impl, pd_sql_problem_fn fn, void *arg, struct pd_error *err)
 {
     static const char check[] = "CHECK TABLE dump, volume, archive, copy, folder, file, problem,"
-                                " verification, damage";
+                                " verification, damage, run, claim, applied";
     struct pd_mysql *my = impl;
     enum pd_status status = pd_mysql_back(my, err);
     MYSQL_RES *result = NULL;
