@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "catalog_priv.h"
+#include "pairdump/activity.h"
 #include "pairdump/text.h"
 #include "schema.h"
 
@@ -117,15 +118,77 @@ enum pd_status pd_cat_expect_row(struct pd_catalog *catalog, const char *what,
                : pd_error_set(err, PD_CATALOG, 0, "the catalog has lost its row of the %s", what);
 }
 
-enum pd_status pd_cat_transaction(struct pd_catalog *catalog, pd_cat_fn fn, void *arg,
-                                  struct pd_error *err)
+enum pd_status pd_cat_number(struct pd_sql_stmt *stmt, int64_t *out, struct pd_error *err)
 {
+    bool row = false;
+    enum pd_status status = pd_sql_step(stmt, &row, err);
+
+    *out = status == PD_OK && row ? pd_sql_int(stmt, 0) : 0;
+    pd_sql_reset(stmt);
+    return status;
+}
+
+enum pd_status pd_cat_added(struct pd_catalog *catalog, enum pd_status status, const char *find,
+                            const char *uuid, int64_t *id, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    struct pd_error why = *err;
+    int64_t found = 0;
+
+    if (status == PD_OK) {
+        *id = pd_sql_last_id(catalog->sql);
+    }
+    if (status != PD_EXISTS || !catalog->unsure) {
+        return status;
+    }
+    pd_error_clear(err);
+    status = pd_cat_query(catalog, &stmt, err, find, "s", uuid);
+    if (status == PD_OK) {
+        status = pd_cat_number(stmt, &found, err);
+    }
+    if (status == PD_OK && found == 0) { /* something else of it is there: its name, its label */
+        *err = why;
+        return why.status;
+    }
+    *id = found;
+    return status;
+}
+
+/* ---- transactions ---- */
+
+struct transaction {
+    struct pd_catalog *catalog;
+    enum pd_cat_again again;
+    pd_catalog_fn fn;
+    void *arg;
+};
+
+static enum pd_status run_within(struct pd_catalog *catalog, pd_catalog_fn fn, void *arg,
+                                 struct pd_error *err)
+{
+    enum pd_status status;
+
+    catalog->depth++;
+    status = fn(catalog, arg, err);
+    catalog->depth--;
+    catalog->doomed = catalog->doomed || status != PD_OK;
+    return status;
+}
+
+static enum pd_status try_transaction(void *arg, struct pd_error *err)
+{
+    const struct transaction *t = arg;
+    struct pd_catalog *catalog = t->catalog;
     enum pd_status status = pd_sql_begin(catalog->sql, err);
 
     if (status != PD_OK) {
         return status;
     }
-    status = fn(catalog, arg, err);
+    catalog->doomed = false;
+    status = run_within(catalog, t->fn, t->arg, err);
+    if (status == PD_OK && catalog->doomed) {
+        status = pd_error_set(err, PD_INTERNAL, 0, "a transaction went on after a failure in it");
+    }
     if (status == PD_OK) {
         status = pd_sql_commit(catalog->sql, err);
     } else {
@@ -134,8 +197,40 @@ enum pd_status pd_cat_transaction(struct pd_catalog *catalog, pd_cat_fn fn, void
     if (status != PD_OK) {
         pd_cat_forget_folders(catalog);
     }
+    if (status == PD_COMMIT_UNKNOWN && t->again != PD_CAT_ONCE) {
+        catalog->unsure = true;
+        err->status = status = PD_CATALOG_LOST;
+    }
     return status;
 }
+
+/* Outlasts the start of a server; SQLite waits by itself in each try. */
+static const struct pd_retry retry = {8, UINT64_C(200000000), UINT64_C(5000000000), 200, 20};
+
+enum pd_status pd_cat_transaction(struct pd_catalog *catalog, enum pd_cat_again again,
+                                  pd_catalog_fn fn, void *arg, struct pd_error *err)
+{
+    struct transaction t = {catalog, again, fn, arg};
+    const struct pd_activity activity = {
+        .name = "catalog",
+        .run = try_transaction,
+        .arg = &t,
+        .retry = again == PD_CAT_ONCE ? PD_RETRY_ONCE : retry,
+    };
+    enum pd_status status;
+
+    if (catalog->depth > 0) {
+        return run_within(catalog, fn, arg, err);
+    }
+    catalog->unsure = false;
+    status = pd_activity_run(catalog->env, &activity, err);
+    if (pd_status_retryable(status) && catalog->unsure && again == PD_CAT_LOOK) {
+        err->status = status = PD_COMMIT_UNKNOWN;
+    }
+    return status;
+}
+
+/* ---- columns ---- */
 
 void pd_cat_text(struct pd_sql_stmt *stmt, unsigned column, char *out, size_t size)
 {
@@ -182,20 +277,36 @@ static enum pd_status open_session(const struct pd_env *env, const char *url, bo
         return pd_error_set(err, PD_USAGE, 0,
                             "the catalog is sqlite:PATH or mysql:CREDENTIALS, not \"%s\"", url);
     }
-    catalog->path = strdup(url + sizeof lite - 1);
-    return catalog->path ? pd_sql_sqlite_open(env, catalog->path, create, &catalog->sql, err)
-                         : pd_error_memory(err, "catalog");
+    catalog->path = url + sizeof lite - 1;
+    return pd_sql_sqlite_open(env, catalog->path, create, &catalog->sql, err);
+}
+
+/* Its steps are repeated harmlessly: each asks for the version first. */
+static enum pd_status migrate(void *arg, struct pd_error *err)
+{
+    struct pd_catalog *catalog = arg;
+    enum pd_status status = pd_schema_migrate(catalog->sql, err);
+
+    if (status == PD_COMMIT_UNKNOWN) {
+        err->status = status = PD_CATALOG_LOST;
+    }
+    return status;
 }
 
 enum pd_status pd_catalog_open(const struct pd_env *env, const char *url, bool create,
                                struct pd_catalog **out, struct pd_error *err)
 {
     struct pd_catalog *catalog = calloc(1, sizeof *catalog);
-    enum pd_status status = catalog ? open_session(env, url, create, catalog, err)
-                                    : pd_error_memory(err, "catalog");
+    const struct pd_activity making = {"catalog", "schema", migrate, catalog, retry, NULL, NULL, NULL};
+    enum pd_status status;
 
+    if (!catalog || !(catalog->url = strdup(url))) {
+        free(catalog);
+        return pd_error_memory(err, "catalog");
+    }
+    catalog->env = env;
+    status = open_session(env, catalog->url, create, catalog, err);
     if (status == PD_OK) {
-        catalog->env = env;
         status = pd_schema_version(catalog->sql, &catalog->schema, err);
     }
     if (status == PD_OK && catalog->schema == 0 && !create) {
@@ -204,7 +315,7 @@ enum pd_status pd_catalog_open(const struct pd_env *env, const char *url, bool c
                               catalog->path ? catalog->path : "the database");
     }
     if (status == PD_OK && catalog->schema != PD_SCHEMA_VERSION) {
-        status = pd_schema_migrate(catalog->sql, err);
+        status = pd_activity_run(env, &making, err);
         catalog->schema = PD_SCHEMA_VERSION;
     }
     if (status != PD_OK) {
@@ -215,12 +326,18 @@ enum pd_status pd_catalog_open(const struct pd_env *env, const char *url, bool c
     return PD_OK;
 }
 
+enum pd_status pd_catalog_again(const struct pd_catalog *catalog, struct pd_catalog **out,
+                                struct pd_error *err)
+{
+    return pd_catalog_open(catalog->env, catalog->url, false, out, err);
+}
+
 void pd_catalog_close(struct pd_catalog *catalog)
 {
     if (catalog) {
         pd_cat_forget_folders(catalog);
         pd_sql_close(catalog->sql);
-        free(catalog->path);
+        free(catalog->url);
         free(catalog);
     }
 }

@@ -3,6 +3,70 @@
 
 #include "catalog_priv.h"
 
+static enum pd_status is_written(struct pd_catalog *catalog, int64_t archive_id, bool *out,
+                                 struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    int64_t id = 0;
+    enum pd_status status =
+        pd_cat_query(catalog, &stmt, err,
+                     "SELECT id FROM copy WHERE archive_id = ? AND state <> 'writing'", "i",
+                     archive_id);
+
+    if (status == PD_OK) {
+        status = pd_cat_number(stmt, &id, err);
+    }
+    *out = id != 0;
+    return status;
+}
+
+/* What is written is never forgotten. */
+static enum pd_status abandon(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    static const char *const statements[] = {
+        "DELETE FROM file WHERE archive_id = ?",
+        "DELETE FROM copy WHERE archive_id = ?",
+        "DELETE FROM archive WHERE id = ?",
+    };
+    int64_t id = *(const int64_t *)arg;
+    bool written = false;
+    enum pd_status status = is_written(catalog, id, &written, err);
+
+    if (status == PD_OK && written) {
+        status = pd_error_set(err, PD_INTERNAL, 0, "an archive with written copies is no draft");
+    }
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0] && status == PD_OK; i++) {
+        status = pd_cat_run(catalog, err, statements[i], "i", id);
+    }
+    return status;
+}
+
+static enum pd_status insert_archive(struct pd_catalog *catalog, const struct pd_archive_row *a,
+                                     struct pd_error *err)
+{
+    return pd_cat_run(catalog, err,
+                      "INSERT INTO archive (dump_id, seq, name, record_size, records, files,"
+                      " payload_bytes, payload_files, manifest_offset)"
+                      " VALUES (?,?,?,?,0,0,0,0,0)",
+                      "iisi", a->dump_id, (int64_t)a->seq, a->name, (int64_t)a->record_size);
+}
+
+/* What a try before has made of it, which nobody knows of yet. */
+static enum pd_status drop_draft(struct pd_catalog *catalog, const struct pd_archive_row *a,
+                                 struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    int64_t id = 0;
+    enum pd_status status =
+        pd_cat_query(catalog, &stmt, err, "SELECT id FROM archive WHERE dump_id = ? AND seq = ?",
+                     "ii", a->dump_id, (int64_t)a->seq);
+
+    if (status == PD_OK) {
+        status = pd_cat_number(stmt, &id, err);
+    }
+    return status == PD_OK ? abandon(catalog, &id, err) : status;
+}
+
 struct writing {
     struct pd_archive_row *archive;
     struct pd_copy_row *copies;
@@ -14,12 +78,13 @@ static enum pd_status begin_archive(struct pd_catalog *catalog, void *arg, struc
     struct writing *w = arg;
     struct pd_archive_row *a = w->archive;
     int64_t now = pd_clock_utc(catalog->env->clock);
-    enum pd_status status =
-        pd_cat_run(catalog, err,
-                   "INSERT INTO archive (dump_id, seq, name, record_size, records, files,"
-                   " payload_bytes, payload_files, manifest_offset) VALUES (?,?,?,?,0,0,0,0,0)",
-                   "iisi", a->dump_id, (int64_t)a->seq, a->name, (int64_t)a->record_size);
+    enum pd_status status = insert_archive(catalog, a, err);
 
+    if (status == PD_EXISTS && catalog->unsure) {
+        pd_error_clear(err);
+        status = drop_draft(catalog, a, err);
+        status = status == PD_OK ? insert_archive(catalog, a, err) : status;
+    }
     if (status != PD_OK) {
         return status;
     }
@@ -47,7 +112,7 @@ enum pd_status pd_catalog_archive_begin(struct pd_catalog *catalog,
 {
     struct writing writing = {archive, copies, count};
 
-    return pd_cat_transaction(catalog, begin_archive, &writing, err);
+    return pd_cat_transaction(catalog, PD_CAT_LOOK, begin_archive, &writing, err);
 }
 
 struct written {
@@ -91,6 +156,7 @@ static enum pd_status end_archive(struct pd_catalog *catalog, void *arg, struct 
     const struct written *w = arg;
     const struct pd_toc *toc = w->toc;
     int64_t now = pd_clock_utc(catalog->env->clock);
+    bool done = false;
     enum pd_status status = pd_cat_run(
         catalog, err,
         "UPDATE archive SET name = ?, record_size = ?, records = ?, files = ?, payload_bytes = ?,"
@@ -103,10 +169,13 @@ static enum pd_status end_archive(struct pd_catalog *catalog, void *arg, struct 
     if (status == PD_OK && pd_sql_changes(catalog->sql) != 1) {
         status = pd_error_set(err, PD_CATALOG, 0, "the archive is not in the catalog");
     }
-    if (status == PD_OK) {
+    if (status == PD_OK && catalog->unsure) {
+        status = is_written(catalog, w->archive_id, &done, err);
+    }
+    if (status == PD_OK && !done) {
         status = pd_cat_files_add(catalog, w->archive_id, toc, err);
     }
-    for (size_t i = 0; i < w->count && status == PD_OK; i++) {
+    for (size_t i = 0; i < w->count && status == PD_OK && !done; i++) {
         status = set_copy(catalog, w, &w->copies[i], now, err);
     }
     return status;
@@ -119,50 +188,13 @@ enum pd_status pd_catalog_archive_written(struct pd_catalog *catalog, int64_t ar
 {
     struct written written = {archive_id, toc, copies, count};
 
-    return pd_cat_transaction(catalog, end_archive, &written, err);
-}
-
-/* What is written is never forgotten. */
-static enum pd_status refuse_written(struct pd_catalog *catalog, int64_t archive_id,
-                                     struct pd_error *err)
-{
-    struct pd_sql_stmt *stmt = NULL;
-    bool found = false;
-    enum pd_status status =
-        pd_cat_query(catalog, &stmt, err,
-                     "SELECT id FROM copy WHERE archive_id = ? AND state <> 'writing'", "i",
-                     archive_id);
-
-    if (status == PD_OK) {
-        status = pd_sql_step(stmt, &found, err);
-    }
-    pd_sql_reset(stmt);
-    if (status == PD_OK && found) {
-        status = pd_error_set(err, PD_INTERNAL, 0, "an archive with written copies is no draft");
-    }
-    return status;
-}
-
-static enum pd_status abandon(struct pd_catalog *catalog, void *arg, struct pd_error *err)
-{
-    static const char *const statements[] = {
-        "DELETE FROM file WHERE archive_id = ?",
-        "DELETE FROM copy WHERE archive_id = ?",
-        "DELETE FROM archive WHERE id = ?",
-    };
-    int64_t id = *(const int64_t *)arg;
-    enum pd_status status = refuse_written(catalog, id, err);
-
-    for (size_t i = 0; i < sizeof statements / sizeof statements[0] && status == PD_OK; i++) {
-        status = pd_cat_run(catalog, err, statements[i], "i", id);
-    }
-    return status;
+    return pd_cat_transaction(catalog, PD_CAT_LOOK, end_archive, &written, err);
 }
 
 enum pd_status pd_catalog_archive_abandon(struct pd_catalog *catalog, int64_t archive_id,
                                           struct pd_error *err)
 {
-    return pd_cat_transaction(catalog, abandon, &archive_id, err);
+    return pd_cat_transaction(catalog, PD_CAT_REPEAT, abandon, &archive_id, err);
 }
 
 #define ARCHIVE_COLUMNS                                                                            \

@@ -73,6 +73,23 @@ static const struct {
      "written, but without records:"},
     {"SELECT f.archive_id, f.seq FROM file f WHERE f.sha256 IS NOT NULL AND LENGTH(f.sha256) <> 32",
      "a file's digest is cut:"},
+    {"SELECT a.dump_id, a.seq FROM applied a WHERE a.seq < 1 OR NOT EXISTS"
+     " (SELECT 1 FROM dump d WHERE d.id = a.dump_id)",
+     "journal entries taken of no dump, or none of them:"},
+    {"SELECT c.kind, c.id FROM claim c WHERE NOT EXISTS"
+     " (SELECT 1 FROM run r WHERE r.id = c.run_id)",
+     "a claim belongs to no run:"},
+    {"SELECT c.kind, c.id FROM claim c WHERE c.taken_from <> 0 AND NOT EXISTS"
+     " (SELECT 1 FROM run r WHERE r.id = c.taken_from AND r.taken <> 0)",
+     "a claim was taken from no run:"},
+    {"SELECT c.kind, c.id, c.name FROM claim c JOIN claim e ON e.kind = c.kind AND e.host = c.host"
+     " AND e.name = c.name AND e.id < c.id",
+     "claimed twice:"},
+    {"SELECT c.kind, c.id FROM claim c WHERE c.via <> 0 AND NOT EXISTS"
+     " (SELECT 1 FROM claim e WHERE e.id = c.via AND e.run_id = c.run_id)",
+     "a claim goes with none of its run:"},
+    {"SELECT id, kind FROM claim WHERE kind NOT IN ('dump', 'volume', 'drive', 'source')",
+     "a claim of no known kind:"},
 };
 
 struct checking {

@@ -18,16 +18,13 @@ static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error
         (int64_t)r->copies, r->started, r->finished, (int64_t)r->archives, (int64_t)r->files,
         (int64_t)r->bytes, (int64_t)r->problems, (int64_t)r->skipped);
 
-    if (status == PD_OK) {
-        r->id = pd_sql_last_id(catalog->sql);
-    }
-    return status;
+    return pd_cat_added(catalog, status, "SELECT id FROM dump WHERE uuid = ?", r->uuid, &r->id, err);
 }
 
 enum pd_status pd_catalog_dump_add(struct pd_catalog *catalog, struct pd_dump_row *row,
                                    struct pd_error *err)
 {
-    return pd_cat_transaction(catalog, add, row, err);
+    return pd_cat_transaction(catalog, PD_CAT_LOOK, add, row, err);
 }
 
 static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_error *err)
@@ -49,7 +46,7 @@ enum pd_status pd_catalog_dump_update(struct pd_catalog *catalog, const struct p
 {
     struct pd_dump_row copy = *row;
 
-    return pd_cat_transaction(catalog, update, &copy, err);
+    return pd_cat_transaction(catalog, PD_CAT_REPEAT, update, &copy, err);
 }
 
 static void read_row(struct pd_sql_stmt *stmt, struct pd_dump_row *r)
@@ -160,11 +157,43 @@ struct problem_write {
     const struct pd_problem *problem;
 };
 
+/* One that says the same, which a try before may have added; a second one would tell nothing more. */
+static enum pd_status is_told(struct pd_catalog *catalog, const struct problem_write *w, bool *out,
+                              struct pd_error *err)
+{
+    const struct pd_problem *p = w->problem;
+    struct pd_sql_stmt *stmt = NULL;
+    int64_t id = 0;
+    enum pd_status status = /* waits for a commit that the server is still at */
+        pd_cat_run(catalog, err, "UPDATE dump SET problems = problems WHERE id = ?", "i",
+                   w->dump_id);
+
+    if (status == PD_OK) {
+        status = pd_cat_query(catalog, &stmt, err,
+                              "SELECT id FROM problem WHERE dump_id = ? AND path = ?"
+                              " AND status = ? AND errno_value = ? AND archived = ?"
+                              " AND message = ?",
+                              "ibsiis", w->dump_id, p->path, strlen(p->path),
+                              pd_status_name(p->status), (int64_t)p->sys_errno,
+                              (int64_t)p->archived, p->message ? p->message : "");
+    }
+    if (status == PD_OK) {
+        status = pd_cat_number(stmt, &id, err);
+    }
+    *out = id != 0;
+    return status;
+}
+
 static enum pd_status add_problem(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     const struct problem_write *w = arg;
     const struct pd_problem *p = w->problem;
+    bool done = false;
+    enum pd_status status = catalog->unsure ? is_told(catalog, w, &done, err) : PD_OK;
 
+    if (status != PD_OK || done) {
+        return status;
+    }
     return pd_cat_run(catalog, err,
                       "INSERT INTO problem (dump_id, path, status, errno_value, archived, message)"
                       " VALUES (?,?,?,?,?,?)",
@@ -177,7 +206,7 @@ enum pd_status pd_catalog_problem_add(struct pd_catalog *catalog, int64_t dump_i
 {
     struct problem_write write = {dump_id, problem};
 
-    return pd_cat_transaction(catalog, add_problem, &write, err);
+    return pd_cat_transaction(catalog, PD_CAT_LOOK, add_problem, &write, err);
 }
 
 enum pd_status pd_catalog_problems(struct pd_catalog *catalog, int64_t dump_id, pd_problem_fn fn,

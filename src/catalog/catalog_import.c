@@ -214,7 +214,7 @@ enum pd_status pd_catalog_import(struct pd_catalog *catalog, FILE *in, uint64_t 
                                  struct pd_error *err)
 {
     struct import im = {.catalog = catalog, .in = in};
-    enum pd_status status = pd_cat_transaction(catalog, import_all, &im, err);
+    enum pd_status status = pd_cat_transaction(catalog, PD_CAT_ONCE, import_all, &im, err);
 
     *rows = im.rows;
     free(im.line);

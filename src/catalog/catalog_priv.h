@@ -1,8 +1,9 @@
 /*
  * catalog: what its files share. One file per noun: dump, volume, archive, file, find, verify, check,
- * export.
+ * export, claim, apply.
  *
- * Invariant: outside a call no transaction is open and no statement busy.
+ * Invariant: outside a call no transaction is open and no statement busy; within pd_catalog_apply one
+ * transaction is, which the calls made by its function join.
  */
 #ifndef PAIRDUMP_CATALOG_PRIV_H
 #define PAIRDUMP_CATALOG_PRIV_H
@@ -21,8 +22,12 @@ struct pd_folder_slot {
 struct pd_catalog {
     const struct pd_env *env;
     struct pd_sql *sql;
-    char *path; /* of an embedded one, else NULL */
+    char *url;
+    const char *path; /* of an embedded one, in url; else NULL */
     unsigned schema;
+    unsigned depth; /* of transactions; only the outermost is one of the database */
+    bool doomed;    /* something within this one failed, so it cannot be committed */
+    bool unsure;    /* a try before may have been committed: see enum pd_cat_again */
     struct pd_folder_slot folders[PD_FOLDER_CACHE]; /* ids of committed folders, or of this
                                                        transaction: emptied on rollback */
 };
@@ -41,10 +46,30 @@ PD_MUST_USE enum pd_status pd_cat_run(struct pd_catalog *catalog, struct pd_erro
 PD_MUST_USE enum pd_status pd_cat_expect_row(struct pd_catalog *catalog, const char *what,
                                              struct pd_error *err);
 
-/* Begin, fn, commit; rollback when fn fails. */
-typedef enum pd_status (*pd_cat_fn)(struct pd_catalog *catalog, void *arg, struct pd_error *err);
-PD_MUST_USE enum pd_status pd_cat_transaction(struct pd_catalog *catalog, pd_cat_fn fn, void *arg,
-                                              struct pd_error *err);
+/*
+ * What follows when a connection is lost while committing, and nobody knows whether it was taken. The
+ * server may even be at it still, so a function that looks first waits for the rows that it changes.
+ */
+enum pd_cat_again {
+    PD_CAT_REPEAT, /* done twice is done once: again, and in the end PD_CATALOG_LOST */
+    PD_CAT_LOOK,   /* again, with catalog->unsure set, so that fn looks whether it is done already;
+                      in the end PD_COMMIT_UNKNOWN, because a new call would not look */
+    PD_CAT_ONCE,   /* never again, whatever fails */
+};
+
+/* Begin, fn, commit; rollback when fn fails. What a later try can mend is tried again as an activity,
+ * so fn may be called several times. Within another transaction: fn alone. */
+PD_MUST_USE enum pd_status pd_cat_transaction(struct pd_catalog *catalog, enum pd_cat_again again,
+                                              pd_catalog_fn fn, void *arg, struct pd_error *err);
+
+/* Id of a row that an INSERT has made with this status. When it may have been made by a try before, and
+ * is there already: the id that find ("SELECT id ... WHERE uuid = ?") gives. */
+PD_MUST_USE enum pd_status pd_cat_added(struct pd_catalog *catalog, enum pd_status status,
+                                        const char *find, const char *uuid, int64_t *id,
+                                        struct pd_error *err);
+/* The number in the first row and column; 0 when there is no row. */
+PD_MUST_USE enum pd_status pd_cat_number(struct pd_sql_stmt *stmt, int64_t *out,
+                                         struct pd_error *err);
 
 /* Text of a column, cut to size and NUL-terminated. */
 void pd_cat_text(struct pd_sql_stmt *stmt, unsigned column, char *out, size_t size);

@@ -6,6 +6,7 @@ const struct pd_table pd_tables[PD_TABLE_COUNT] = {
       {"incremental", PD_COLUMN_NUMBER}, {"copies", PD_COLUMN_NUMBER}, {"started", PD_COLUMN_NUMBER}, {"finished", PD_COLUMN_NUMBER},
       {"archives", PD_COLUMN_NUMBER}, {"files", PD_COLUMN_NUMBER}, {"bytes", PD_COLUMN_NUMBER}, {"problems", PD_COLUMN_NUMBER},
       {"skipped", PD_COLUMN_NUMBER}}},
+    {"applied", "dump_id", {{"dump_id", PD_COLUMN_NUMBER}, {"seq", PD_COLUMN_NUMBER}}},
     {"volume", "id", {{"id", PD_COLUMN_NUMBER}, {"label", PD_COLUMN_TEXT}, {"uuid", PD_COLUMN_TEXT}, {"pool", PD_COLUMN_TEXT},
       {"copy", PD_COLUMN_NUMBER}, {"pair", PD_COLUMN_NUMBER}, {"state", PD_COLUMN_TEXT}, {"location", PD_COLUMN_TEXT},
       {"block_size", PD_COLUMN_NUMBER}, {"used", PD_COLUMN_NUMBER}, {"tape_files", PD_COLUMN_NUMBER}, {"created", PD_COLUMN_NUMBER},

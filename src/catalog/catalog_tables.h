@@ -17,7 +17,7 @@ struct pd_column {
     enum pd_column_type type;
 };
 
-enum { PD_COLUMNS_MAX = 24, PD_TABLE_COUNT = 9 };
+enum { PD_COLUMNS_MAX = 24, PD_TABLE_COUNT = 10 };
 
 struct pd_table {
     const char *name;

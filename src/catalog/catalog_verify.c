@@ -65,11 +65,39 @@ static enum pd_status move_copy(struct pd_catalog *catalog, const struct pd_veri
     return status;
 }
 
+/* A copy is not verified twice in the same nanoseconds: then a try before was committed. */
+static enum pd_status is_added(struct pd_catalog *catalog, const struct pd_verification_row *r,
+                               bool *out, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    int64_t id = 0;
+    enum pd_status status = /* waits for a commit that the server is still at */
+        pd_cat_run(catalog, err, "UPDATE copy SET changed = changed WHERE id = ?", "i", r->copy_id);
+
+    if (status == PD_OK) {
+        status = pd_cat_query(catalog, &stmt, err,
+                              "SELECT id FROM verification WHERE copy_id = ? AND started = ?"
+                              " AND finished = ? AND mode = ?",
+                              "iiis", r->copy_id, r->started, r->finished, r->mode);
+    }
+    if (status == PD_OK) {
+        status = pd_cat_number(stmt, &id, err);
+    }
+    *out = id != 0;
+    return status;
+}
+
 static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     const struct write *w = arg;
     const struct pd_verification_row *r = w->row;
-    enum pd_status status = pd_cat_run(
+    bool done = false;
+    enum pd_status status = catalog->unsure ? is_added(catalog, r, &done, err) : PD_OK;
+
+    if (status != PD_OK || done) {
+        return status;
+    }
+    status = pd_cat_run(
         catalog, err,
         "INSERT INTO verification (copy_id, started, finished, mode, status, records, bad_records,"
         " files, bad_files, message) VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -91,7 +119,7 @@ enum pd_status pd_catalog_verification_add(struct pd_catalog *catalog,
 {
     struct write write = {row, damage, damage_count};
 
-    return pd_cat_transaction(catalog, add, &write, err);
+    return pd_cat_transaction(catalog, PD_CAT_LOOK, add, &write, err);
 }
 
 static void read_row(struct pd_sql_stmt *stmt, struct pd_verification_row *r)

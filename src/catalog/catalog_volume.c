@@ -19,16 +19,13 @@ static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
         (int64_t)r->tape_files, r->created, r->last_written, r->last_verified);
 
-    if (status == PD_OK) {
-        r->id = pd_sql_last_id(catalog->sql);
-    }
-    return status;
+    return pd_cat_added(catalog, status, "SELECT id FROM volume WHERE uuid = ?", r->uuid, &r->id, err);
 }
 
 enum pd_status pd_catalog_volume_add(struct pd_catalog *catalog, struct pd_volume_row *row,
                                      struct pd_error *err)
 {
-    return pd_cat_transaction(catalog, add, row, err);
+    return pd_cat_transaction(catalog, PD_CAT_LOOK, add, row, err);
 }
 
 static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_error *err)
@@ -51,7 +48,7 @@ enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog, const struct
 {
     struct pd_volume_row copy = *row;
 
-    return pd_cat_transaction(catalog, update, &copy, err);
+    return pd_cat_transaction(catalog, PD_CAT_REPEAT, update, &copy, err);
 }
 
 static enum pd_status remove_row(struct pd_catalog *catalog, void *arg, struct pd_error *err)
@@ -67,7 +64,7 @@ static enum pd_status remove_row(struct pd_catalog *catalog, void *arg, struct p
 enum pd_status pd_catalog_volume_remove(struct pd_catalog *catalog, int64_t id,
                                         struct pd_error *err)
 {
-    return pd_cat_transaction(catalog, remove_row, &id, err);
+    return pd_cat_transaction(catalog, PD_CAT_REPEAT, remove_row, &id, err);
 }
 
 struct doubt {
@@ -90,7 +87,7 @@ enum pd_status pd_catalog_volume_doubt(struct pd_catalog *catalog, int64_t volum
 {
     struct doubt d = {volume_id, why};
 
-    return pd_cat_transaction(catalog, doubt, &d, err);
+    return pd_cat_transaction(catalog, PD_CAT_REPEAT, doubt, &d, err);
 }
 
 static void read_row(struct pd_sql_stmt *stmt, struct pd_volume_row *r)

@@ -59,7 +59,22 @@ static const char *const version_1[] = {
     NULL,
 };
 
-static const char *const *const steps[PD_SCHEMA_VERSION] = {version_1};
+/* Who is at work and has what, and how far the journals of dumps were taken. A claim's host is empty for
+ * what all hosts know by one name. taken_from: run that it goes back to, 0: none; via: claim of the same
+ * run for whose sake it was taken too, 0: for its own. */
+static const char *const version_2[] = {
+    "CREATE TABLE run (id @ID, host VARCHAR(511) NOT NULL, pid BIGINT NOT NULL,"
+    " process VARCHAR(511) NOT NULL, what VARCHAR(511) NOT NULL, started BIGINT NOT NULL,"
+    " heartbeat BIGINT NOT NULL, taken INTEGER NOT NULL)@END",
+    "CREATE TABLE claim (id @ID, run_id BIGINT NOT NULL REFERENCES run (id),"
+    " kind VARCHAR(15) NOT NULL, host VARCHAR(511) NOT NULL, name BLOB NOT NULL,"
+    " taken_from BIGINT NOT NULL, via BIGINT NOT NULL)@END",
+    "CREATE TABLE applied (dump_id BIGINT NOT NULL PRIMARY KEY REFERENCES dump (id),"
+    " seq BIGINT NOT NULL)@END",
+    NULL,
+};
+
+static const char *const *const steps[PD_SCHEMA_VERSION] = {version_1, version_2};
 
 /* Puts the engine's words for @ID, @BLOB, @ROWS and @END. */
 static enum pd_status fill_in(const struct pd_sql_ops *ops, const char *text, struct pd_buf *out)
@@ -163,7 +178,7 @@ static enum pd_status expect_empty(struct pd_sql *sql, const char *name, struct 
     pd_sql_reset(stmt);
     if (status == PD_OK && row && strcmp(name, "schema_version") != 0) {
         return pd_error_set(err, PD_CATALOG, 0,
-                            "the catalog says that it is empty, but %s has rows", name);
+                            "the catalog's schema knows no table %s, but it has rows", name);
     }
     return status;
 }
@@ -176,21 +191,22 @@ static enum pd_status drop_table(struct pd_sql *sql, const char *name, struct pd
     return pd_sql_exec(sql, text, err);
 }
 
-/* Where tables are made outside of transactions, a first step that was broken off has left some, all
- * of them empty. */
-static enum pd_status drop_left_over(struct pd_sql *sql, struct pd_error *err)
+/* Where tables are made outside of transactions, a step that was broken off has left some, all of them
+ * empty. */
+static enum pd_status drop_left_over(struct pd_sql *sql, const char *const *step,
+                                     struct pd_error *err)
 {
     size_t count = 0;
     enum pd_status status = PD_OK;
     char name[32];
 
-    for (; version_1[count] && status == PD_OK; count++) {
-        if (table_of(version_1[count], name, sizeof name)) {
+    for (; step[count] && status == PD_OK; count++) {
+        if (table_of(step[count], name, sizeof name)) {
             status = expect_empty(sql, name, err);
         }
     }
     for (size_t i = count; i > 0 && status == PD_OK; i--) {
-        if (table_of(version_1[i - 1], name, sizeof name)) {
+        if (table_of(step[i - 1], name, sizeof name)) {
             status = drop_table(sql, name, err);
         }
     }
@@ -208,8 +224,8 @@ static enum pd_status run_step(struct pd_sql *sql, unsigned from, struct pd_erro
     }
     /* another process may have done it while this one waited for the lock */
     status = pd_schema_version(sql, &now, err);
-    if (status == PD_OK && now == 0 && from == 0 && pd_sql_ops_of(sql)->ddl_commits) {
-        status = drop_left_over(sql, err);
+    if (status == PD_OK && now == from && pd_sql_ops_of(sql)->ddl_commits) {
+        status = drop_left_over(sql, steps[from], err);
     }
     for (size_t i = 0; status == PD_OK && now == from && steps[from][i]; i++) {
         pd_buf_clear(&text);

@@ -67,8 +67,9 @@ static struct pd_sql *session(struct cat_case *c)
 
 static void drop_tables(struct cat_case *c)
 {
-    static const char *const tables[] = {"damage", "verification", "problem", "file", "folder",
-                                         "copy", "archive", "volume", "dump", "schema_version"};
+    static const char *const tables[] = {"applied", "claim", "run", "damage", "verification",
+                                         "problem", "file", "folder", "copy", "archive",
+                                         "volume", "dump", "schema_version"};
     struct pd_sql *sql = session(c);
     char text[64];
 
@@ -79,13 +80,26 @@ static void drop_tables(struct cat_case *c)
     pd_sql_close(sql);
 }
 
+static void keep_line(void *arg, enum pd_log_level level, const char *line)
+{
+    struct cat_case *c = arg;
+    size_t at = strlen(c->log);
+
+    (void)level;
+    (void)snprintf(c->log + at, sizeof c->log - at, "%s\n", line);
+}
+
 static struct cat_case *make_case(const char *shared)
 {
+    static const uint64_t seed = 20261121;
     struct cat_case *c = calloc(1, sizeof *c);
 
     assert_non_null(c);
     c->lock = -1;
-    c->env.clock = &fixed_clock;
+    c->stop.flag = &c->stopped;
+    c->env = (struct pd_env){.clock = &fixed_clock, .stop = &c->stop};
+    assert_int_equal(pd_rng_new(&seed, &c->env.rng, &c->err), PD_OK);
+    assert_int_equal(pd_log_new(keep_line, c, PD_LOG_WARN, &c->env.log, &c->err), PD_OK);
     (void)snprintf(c->folder, sizeof c->folder, "/tmp/pd-catalog.XXXXXX");
     assert_non_null(mkdtemp(c->folder));
     (void)snprintf(c->url, sizeof c->url, "%s%s/catalog.db", lite, c->folder);
@@ -134,6 +148,8 @@ int cat_teardown(void **state)
     if (c->lock >= 0) {
         (void)close(c->lock);
     }
+    pd_log_free(c->env.log);
+    pd_rng_free(c->env.rng);
     free(c);
     return left;
 }

@@ -21,6 +21,9 @@ struct cat_case {
     char url[256];
     int lock; /* of a shared database, else -1 */
     struct pd_env env;
+    struct pd_stop stop;
+    sig_atomic_t stopped;
+    char log[4096]; /* warnings so far, a line each */
     struct pd_catalog *catalog;
     struct pd_error err;
     unsigned serial; /* for UUIDs */
