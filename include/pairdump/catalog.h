@@ -146,6 +146,8 @@ PD_MUST_USE enum pd_status pd_catalog_import(struct pd_catalog *catalog, FILE *i
  * were made are one transaction, which the calls below join when fn makes them. An entry that was taken
  * before is left out, and PD_OK. Entries come in order from 1; a gap is PD_CATALOG. A connection lost
  * while committing is PD_CATALOG_LOST here: asking again tells whether the server took it.
+ * fn may be called several times, each time with nothing of the last left in the catalog; what fails in
+ * it fails it.
  */
 typedef enum pd_status (*pd_catalog_fn)(struct pd_catalog *catalog, void *arg,
                                         struct pd_error *err);

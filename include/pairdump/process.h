@@ -3,7 +3,8 @@
  *
  * An identity is "BOOT NAMESPACE START": the boot of the machine, the namespace in which process
  * numbers count, and when the process began in clock ticks since the boot. With the number it names
- * a process of a host once and for all, though numbers are used anew. What /proc does not tell is "-".
+ * a process of a host once and for all, though numbers are used anew. What /proc does not tell is
+ * "-".
  */
 #ifndef PAIRDUMP_PROCESS_H
 #define PAIRDUMP_PROCESS_H
@@ -21,8 +22,8 @@ enum pd_process_state {
 
 /* Of the calling process. */
 void pd_process_self(char out[PD_PROCESS_TEXT]);
-/* A process that said of itself, on this host, that it is number pid and identity. One that ended but
- * was not waited for has ended. What cannot be told counts as running. */
+/* A process that said of itself, on this host, that it is number pid and identity. One that ended
+ * but was not waited for has ended. What cannot be told counts as running. */
 enum pd_process_state pd_process_look(int64_t pid, const char *identity);
 
 #endif

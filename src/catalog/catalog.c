@@ -297,7 +297,8 @@ enum pd_status pd_catalog_open(const struct pd_env *env, const char *url, bool c
                                struct pd_catalog **out, struct pd_error *err)
 {
     struct pd_catalog *catalog = calloc(1, sizeof *catalog);
-    const struct pd_activity making = {"catalog", "schema", migrate, catalog, retry, NULL, NULL, NULL};
+    const struct pd_activity making = {
+        .name = "catalog", .subject = "schema", .run = migrate, .arg = catalog, .retry = retry};
     enum pd_status status;
 
     if (!catalog || !(catalog->url = strdup(url))) {

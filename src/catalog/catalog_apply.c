@@ -7,7 +7,7 @@ struct entry {
     void *arg;
 };
 
-/* What is behind the last entry, it is not; what is not next, leaves a gap. */
+/* An entry that is not next was taken before, or would leave a gap. */
 static enum pd_status expect_taken(struct pd_catalog *catalog, const struct entry *e,
                                    struct pd_error *err)
 {
@@ -68,8 +68,8 @@ enum pd_status pd_catalog_applied(struct pd_catalog *catalog, int64_t dump_id, u
 {
     struct pd_sql_stmt *stmt = NULL;
     int64_t last = 0;
-    enum pd_status status =
-        pd_cat_query(catalog, &stmt, err, "SELECT seq FROM applied WHERE dump_id = ?", "i", dump_id);
+    enum pd_status status = pd_cat_query(
+        catalog, &stmt, err, "SELECT seq FROM applied WHERE dump_id = ?", "i", dump_id);
 
     if (status == PD_OK) {
         status = pd_cat_number(stmt, &last, err);

@@ -69,7 +69,7 @@ bool pd_run_is_gone(const struct pd_env *env, const struct pd_run_row *run, int6
     return is_gone(fate_of(env, run, limit_ns));
 }
 
-/* What runs and claims are changed by, one transaction at a time: each begins by changing this row. */
+/* Runs and claims are changed by one transaction at a time: each begins by changing this row. */
 static enum pd_status take_turn(struct pd_catalog *catalog, struct pd_error *err)
 {
     return pd_cat_run(catalog, err, "UPDATE schema_version SET version = version", "");
@@ -291,7 +291,8 @@ static enum pd_status note_taken(struct claiming *cl, const struct pd_claim *cla
     return status == PD_OK ? PD_OK : pd_error_memory(err, "claims");
 }
 
-/* All that is in the way must be of runs that are gone. *own: the claim, if the run has it already. */
+/* All that is in the way must be of runs that are gone. *own: the claim, if there is one of that
+ * name. */
 static enum pd_status judge(struct pd_catalog *catalog, struct claiming *cl, struct pd_claim *claim,
                             const struct held_list *list, int64_t *own, struct pd_error *err)
 {
@@ -319,7 +320,8 @@ static enum pd_status take(struct pd_catalog *catalog, const struct claiming *cl
                            const struct held *held, int64_t own, struct pd_error *err)
 {
     enum pd_status status =
-        pd_cat_run(catalog, err, "UPDATE claim SET run_id = ?, taken_from = ?, via = ? WHERE id = ?",
+        pd_cat_run(catalog, err,
+                   "UPDATE claim SET run_id = ?, taken_from = ?, via = ? WHERE id = ?",
                    "iiii", cl->run_id, held->run.id, held->equal ? (int64_t)0 : own, held->id);
 
     if (status == PD_OK) {
@@ -422,8 +424,8 @@ static void forget_taken(struct claiming *cl)
     }
 }
 
-/* When a try before was committed after all, the run has its claims already, and what they were taken
- * from is known from that try. */
+/* When a try before was committed after all, the run has its claims already, and what they were
+ * taken from is known from that try. */
 static enum pd_status claim_all(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     struct claiming *cl = arg;

@@ -18,7 +18,8 @@ static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error
         (int64_t)r->copies, r->started, r->finished, (int64_t)r->archives, (int64_t)r->files,
         (int64_t)r->bytes, (int64_t)r->problems, (int64_t)r->skipped);
 
-    return pd_cat_added(catalog, status, "SELECT id FROM dump WHERE uuid = ?", r->uuid, &r->id, err);
+    return pd_cat_added(catalog, status, "SELECT id FROM dump WHERE uuid = ?", r->uuid, &r->id,
+                        err);
 }
 
 enum pd_status pd_catalog_dump_add(struct pd_catalog *catalog, struct pd_dump_row *row,
@@ -157,7 +158,7 @@ struct problem_write {
     const struct pd_problem *problem;
 };
 
-/* One that says the same, which a try before may have added; a second one would tell nothing more. */
+/* One that says the same, which a try before may have added; a second would tell nothing more. */
 static enum pd_status is_told(struct pd_catalog *catalog, const struct problem_write *w, bool *out,
                               struct pd_error *err)
 {

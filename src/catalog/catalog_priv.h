@@ -2,8 +2,8 @@
  * catalog: what its files share. One file per noun: dump, volume, archive, file, find, verify, check,
  * export, claim, apply.
  *
- * Invariant: outside a call no transaction is open and no statement busy; within pd_catalog_apply one
- * transaction is, which the calls made by its function join.
+ * Invariant: outside a call no transaction is open and no statement busy; within pd_catalog_apply
+ * one transaction is, which the calls made by its function join.
  */
 #ifndef PAIRDUMP_CATALOG_PRIV_H
 #define PAIRDUMP_CATALOG_PRIV_H
@@ -47,8 +47,8 @@ PD_MUST_USE enum pd_status pd_cat_expect_row(struct pd_catalog *catalog, const c
                                              struct pd_error *err);
 
 /*
- * What follows when a connection is lost while committing, and nobody knows whether it was taken. The
- * server may even be at it still, so a function that looks first waits for the rows that it changes.
+ * What follows when a connection is lost while committing, and nobody knows whether it was taken.
+ * The server may even be at it still, so a function that looks changes a row first, and so waits.
  */
 enum pd_cat_again {
     PD_CAT_REPEAT, /* done twice is done once: again, and in the end PD_CATALOG_LOST */
@@ -57,13 +57,13 @@ enum pd_cat_again {
     PD_CAT_ONCE,   /* never again, whatever fails */
 };
 
-/* Begin, fn, commit; rollback when fn fails. What a later try can mend is tried again as an activity,
- * so fn may be called several times. Within another transaction: fn alone. */
+/* Begin, fn, commit; rollback when fn fails. What a later try can mend is tried again as an
+ * activity, so fn may be called several times. Within another transaction: fn alone. */
 PD_MUST_USE enum pd_status pd_cat_transaction(struct pd_catalog *catalog, enum pd_cat_again again,
                                               pd_catalog_fn fn, void *arg, struct pd_error *err);
 
-/* Id of a row that an INSERT has made with this status. When it may have been made by a try before, and
- * is there already: the id that find ("SELECT id ... WHERE uuid = ?") gives. */
+/* Id of a row that an INSERT has made with this status. When it is there already, and may have been
+ * made by a try before: the id that find ("SELECT id ... WHERE uuid = ?") gives. */
 PD_MUST_USE enum pd_status pd_cat_added(struct pd_catalog *catalog, enum pd_status status,
                                         const char *find, const char *uuid, int64_t *id,
                                         struct pd_error *err);

@@ -19,7 +19,8 @@ static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
         (int64_t)r->tape_files, r->created, r->last_written, r->last_verified);
 
-    return pd_cat_added(catalog, status, "SELECT id FROM volume WHERE uuid = ?", r->uuid, &r->id, err);
+    return pd_cat_added(catalog, status, "SELECT id FROM volume WHERE uuid = ?", r->uuid, &r->id,
+                        err);
 }
 
 enum pd_status pd_catalog_volume_add(struct pd_catalog *catalog, struct pd_volume_row *row,

@@ -441,8 +441,7 @@ static void the_check_finds_what_contradicts(void **state)
         "UPDATE claim SET taken_from = 999",
         "UPDATE claim SET via = 999",
         "UPDATE claim SET kind = 'other'",
-        "INSERT INTO claim (run_id, kind, host, name, taken_from, via)"
-        " SELECT run_id, kind, host, name, 0, 0 FROM claim",
+        "INSERT INTO claim SELECT id + 1, run_id, kind, host, name, 0, 0 FROM claim",
         "INSERT INTO applied (dump_id, seq) VALUES (999, 1)",
     };
     struct runs *r = *state;
