@@ -22,4 +22,7 @@ PD_MUST_USE enum pd_status pd_target_open(const struct pd_env *env, const char *
  * see that two URLs mean one place, and for doctor. Caller frees *out. */
 PD_MUST_USE enum pd_status pd_target_url_path(const char *url, char **out, struct pd_error *err);
 
+/* Whether one run at a time may have it: a drive, but not a folder of volumes. */
+bool pd_target_url_exclusive(const char *url);
+
 #endif

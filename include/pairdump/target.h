@@ -6,7 +6,7 @@
  * slot of struct pd_target_ops; a filter (fault) wraps another target. The calls pd_target_* check
  * state and range and add the volume to errors, for all of them.
  *
- * Life: open -> volumes* -> mount | format -> { begin write* end | begin write* abandon }* and
+ * Life: open -> volumes* -> mount | format -> cut? -> { begin write* end | begin write* abandon }* and
  * { open_file read* seek* close_file }* -> sync -> close. At most one tape file is open at a time.
  * Tape file 0 is the label (label.h), written by format. Records are whole: all of the block size,
  * which the calls demand of write and seek; read takes a larger buffer too, and fills one record.
@@ -59,6 +59,9 @@ struct pd_target_ops {
     enum pd_status (*claim)(void *impl, struct pd_error *err);
     /* Counts the tape files; leaves the position at the end of data. */
     enum pd_status (*position)(void *impl, struct pd_target_position *out, struct pd_error *err);
+    /* Forgets the tape files from this number (1 or above) on, which the caller knows for its own: the
+     * next begin takes the number. What is on a tape stays there until that one is written. */
+    enum pd_status (*cut)(void *impl, uint32_t file_no, struct pd_error *err);
     /* Starts the next tape file; *file_no gets its number. name is the file name on a disk. */
     enum pd_status (*begin)(void *impl, const char *name, uint32_t *file_no, struct pd_error *err);
     /* One record. PD_VOLUME_FULL: the volume's end is near, give the tape file up. After
@@ -112,6 +115,8 @@ PD_MUST_USE enum pd_status pd_target_claim(struct pd_target *target, struct pd_e
 PD_MUST_USE enum pd_status pd_target_position(struct pd_target *target,
                                               struct pd_target_position *out,
                                               struct pd_error *err);
+PD_MUST_USE enum pd_status pd_target_cut(struct pd_target *target, uint32_t file_no,
+                                         struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_begin(struct pd_target *target, const char *name,
                                            uint32_t *file_no, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_write(struct pd_target *target, const void *record,

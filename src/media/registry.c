@@ -25,6 +25,7 @@ typedef enum pd_status (*open_fn)(const struct pd_env *env, const char *dir,
 struct scheme {
     const char *name;
     const char *allowed; /* its options, separated by spaces */
+    bool exclusive;      /* a drive: for one run at a time */
     open_fn open;
 };
 
@@ -58,8 +59,8 @@ static enum pd_status open_mock(const struct pd_env *env, const char *dir,
 }
 
 static const struct scheme schemes[] = {
-    {"disk", "capacity", open_disk},
-    {"mock", "capacity early slots", open_mock},
+    {"disk", "capacity", false, open_disk},
+    {"mock", "capacity early slots", true, open_mock},
 };
 
 /* A URL without its fault filters, taken apart. */
@@ -269,4 +270,15 @@ enum pd_status pd_target_url_path(const char *url, char **out, struct pd_error *
     else
         free(place.dir);
     return PD_OK;
+}
+
+bool pd_target_url_exclusive(const char *url)
+{
+    const struct scheme *scheme;
+    size_t spec_len = 0;
+
+    while (url != NULL && is_fault(url))
+        url = behind_fault(url, &spec_len);
+    scheme = url != NULL ? find_scheme(url) : NULL;
+    return scheme != NULL && scheme->exclusive;
 }

@@ -241,6 +241,19 @@ enum pd_status pd_target_position(struct pd_target *target, struct pd_target_pos
     return leave(target, "position", status, &found, err);
 }
 
+enum pd_status pd_target_cut(struct pd_target *target, uint32_t file_no, struct pd_error *err)
+{
+    struct pd_error found = PD_ERROR_INIT;
+    enum pd_status status = allow(target, "cut", MOUNTED, err);
+
+    if (status != PD_OK)
+        return status;
+    if (file_no == 0)
+        return bad_call(target, "cut: the label is not to be forgotten", err);
+    status = target->ops->cut(target->impl, file_no, &found);
+    return leave(target, "cut", status, &found, err);
+}
+
 /* ---- writing ---- */
 
 enum pd_status pd_target_begin(struct pd_target *target, const char *name, uint32_t *file_no,

@@ -111,7 +111,7 @@ static enum pd_status claim(struct pd_target_disk *disk, struct pd_error *err)
     return status;
 }
 
-static enum pd_status disk_claim(void *impl, struct pd_error *err)
+enum pd_status pd_target_disk_claim(void *impl, struct pd_error *err)
 {
     struct pd_target_disk *disk = impl;
 
@@ -125,7 +125,7 @@ static enum pd_status disk_begin(void *impl, const char *name, uint32_t *file_no
 {
     struct pd_target_disk *disk = impl;
     char final[NAME_LEN_MAX + 32];
-    enum pd_status status = disk_claim(disk, err);
+    enum pd_status status = pd_target_disk_claim(disk, err);
 
     if (status != PD_OK)
         return status;
@@ -532,8 +532,9 @@ const struct pd_target_ops pd_target_disk_ops = {
     .volumes = disk_volumes,
     .mount = disk_mount,
     .format = disk_format,
-    .claim = disk_claim,
+    .claim = pd_target_disk_claim,
     .position = disk_position,
+    .cut = pd_target_disk_cut,
     .begin = disk_begin,
     .write = disk_write,
     .end = disk_end,

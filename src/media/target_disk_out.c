@@ -180,3 +180,23 @@ enum pd_status pd_target_disk_discard(struct pd_target_disk *disk, struct pd_err
         pd_target_disk_forget(disk);
     return status;
 }
+
+enum pd_status pd_target_disk_cut(void *impl, uint32_t file_no, struct pd_error *err)
+{
+    struct pd_target_disk *disk = impl;
+    struct pd_target_disk_folder *folder = &disk->folder;
+    enum pd_status status = pd_target_disk_claim(disk, err);
+
+    for (size_t i = folder->count; i > file_no && status == PD_OK; i--) {
+        const char *name = folder->files[i - 1].name;
+        if (unlinkat(disk->folder_fd, name, 0) != 0 && errno != ENOENT)
+            status = pd_error_set(err, pd_status_from_errno(errno), errno,
+                                  "cannot remove the unrecorded file %s/%s", disk->folder_name,
+                                  name);
+    }
+    if (status == PD_OK)
+        status = pd_target_disk_sync_folder(disk->folder_fd, disk->folder_name, err);
+    return status == PD_OK
+               ? pd_target_disk_scan(disk->folder_fd, disk->folder_name, folder, err)
+               : status;
+}

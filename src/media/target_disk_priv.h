@@ -94,6 +94,8 @@ struct pd_target_disk {
     uint64_t in_at;
 };
 
+/* The slot claim of the target. */
+PD_MUST_USE enum pd_status pd_target_disk_claim(void *impl, struct pd_error *err);
 /* openat that survives signals and follows no link in the last component. */
 int pd_target_disk_openat(int fd, const char *name, int flags, mode_t mode);
 bool pd_target_disk_is_full(int code);
@@ -114,6 +116,9 @@ void pd_target_disk_forget(struct pd_target_disk *disk);
 /* The error of a call on the file being written: a full file system is the end of the volume. */
 enum pd_status pd_target_disk_write_failed(const struct pd_target_disk *disk, int code,
                                            const char *what, struct pd_error *err);
+
+/* A slot of the target: the highest number goes first, so that no kill leaves a gap. */
+PD_MUST_USE enum pd_status pd_target_disk_cut(void *impl, uint32_t file_no, struct pd_error *err);
 
 /* Reading: read and seek are slots of the target. */
 PD_MUST_USE enum pd_status pd_target_disk_open_input(struct pd_target_disk *disk,

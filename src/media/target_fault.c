@@ -274,6 +274,13 @@ static enum pd_status fault_position(void *impl, struct pd_target_position *out,
     return pd_target_position(filter->inner, out, err);
 }
 
+static enum pd_status fault_cut(void *impl, uint32_t file_no, struct pd_error *err)
+{
+    struct filter *filter = impl;
+
+    return pd_target_cut(filter->inner, file_no, err);
+}
+
 static enum pd_status fault_begin(void *impl, const char *name, uint32_t *file_no,
                                   struct pd_error *err)
 {
@@ -455,6 +462,7 @@ const struct pd_target_ops pd_target_fault_ops = {
     .format = fault_format,
     .claim = fault_claim,
     .position = fault_position,
+    .cut = fault_cut,
     .begin = fault_begin,
     .write = fault_write,
     .end = fault_end,

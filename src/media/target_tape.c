@@ -203,6 +203,50 @@ static enum pd_status tape_position(void *impl, struct pd_target_position *out,
     return status;
 }
 
+/* To the first object of a tape file. */
+static enum pd_status go_to_file(struct tape *tape, uint32_t file, struct pd_error *err)
+{
+    struct pd_drive_pos pos;
+    enum pd_status status;
+
+    if (file == 0)
+        return pd_drive_rewind(tape->drive, err);
+    status = pd_drive_tell(tape->drive, &pos, err);
+    if (status == PD_OK && !pos.known) {
+        pos.file = pos.record = 0;
+        status = pd_drive_rewind(tape->drive, err);
+    }
+    if (status != PD_OK || (pos.file == file && pos.record == 0))
+        return status;
+    if (pos.file < file)
+        return pd_drive_space(tape->drive, PD_SPACE_FILES, (int64_t)(file - pos.file), err);
+    /* Back to before the mark in front of it, and over that. */
+    status = pd_drive_space(tape->drive, PD_SPACE_FILES, -(int64_t)(pos.file - file + 1), err);
+    return status == PD_OK ? pd_drive_space(tape->drive, PD_SPACE_FILES, 1, err) : status;
+}
+
+static enum pd_status tape_cut(void *impl, uint32_t file_no, struct pd_error *err)
+{
+    struct tape *tape = impl;
+    struct pd_drive_pos pos = {0};
+    enum pd_status status = find_next(tape, err);
+
+    if (status != PD_OK || file_no >= tape->next_file)
+        return status;
+    uint64_t end = tape->next_object;
+    tape->next_known = tape->standing = false;
+    status = go_to_file(tape, file_no, err);
+    if (status == PD_OK)
+        status = tell(tape, &pos, err);
+    if (status != PD_OK)
+        return status;
+    tape->next_file = file_no;
+    tape->next_object = pos.object;
+    tape->next_known = tape->standing = true;
+    tape->stale = pd_add_sat(tape->stale, pd_mul_sat(end - pos.object, tape->block_size));
+    return PD_OK;
+}
+
 /* Who has the drive has the volume in it. */
 static enum pd_status tape_claim(void *impl, struct pd_error *err)
 {
@@ -296,28 +340,6 @@ static enum pd_status tape_use_reserve(void *impl, bool on, struct pd_error *err
 }
 
 /* ---- reading ---- */
-
-/* To the first object of a tape file. */
-static enum pd_status go_to_file(struct tape *tape, uint32_t file, struct pd_error *err)
-{
-    struct pd_drive_pos pos;
-    enum pd_status status;
-
-    if (file == 0)
-        return pd_drive_rewind(tape->drive, err);
-    status = pd_drive_tell(tape->drive, &pos, err);
-    if (status == PD_OK && !pos.known) {
-        pos.file = pos.record = 0;
-        status = pd_drive_rewind(tape->drive, err);
-    }
-    if (status != PD_OK || (pos.file == file && pos.record == 0))
-        return status;
-    if (pos.file < file)
-        return pd_drive_space(tape->drive, PD_SPACE_FILES, (int64_t)(file - pos.file), err);
-    /* Back to before the mark in front of it, and over that. */
-    status = pd_drive_space(tape->drive, PD_SPACE_FILES, -(int64_t)(pos.file - file + 1), err);
-    return status == PD_OK ? pd_drive_space(tape->drive, PD_SPACE_FILES, 1, err) : status;
-}
 
 static enum pd_status no_such_file(uint32_t file_no, struct pd_error *err)
 {
@@ -495,6 +517,7 @@ const struct pd_target_ops pd_target_tape_ops = {
     .format = tape_format,
     .claim = tape_claim,
     .position = tape_position,
+    .cut = tape_cut,
     .begin = tape_begin,
     .write = tape_write,
     .end = tape_end,

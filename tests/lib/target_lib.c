@@ -113,6 +113,7 @@ const struct pd_target_ops target_lib_ops = {
     .format = do_format,
     .claim = do_nothing,
     .position = do_position,
+    .cut = do_open,
     .begin = do_begin,
     .write = do_write,
     .end = do_end,

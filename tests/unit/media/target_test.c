@@ -138,6 +138,7 @@ static const struct pd_target_ops lies = {
     .format = lie_format,
     .claim = lie_claim,
     .position = lie_position,
+    .cut = lie_open,
     .begin = lie_begin,
     .write = lie_write,
     .end = lie_flag,
