@@ -1,7 +1,9 @@
 /*
- * list: the items of a dump, spooled to an unlinked file so that memory stays bounded.
+ * list: the items of a dump, spooled to a file so that memory stays bounded.
  *
- * Written once by the scan, then read in order, as often as needed, each reader with its own place.
+ * Written once by the scan, then read in order, as often as needed, each reader with its own place. The
+ * file has no name, or, so that a later run can go on with it, one that the caller gives; its layout is
+ * for the same kind of machine and PD_LIST_LAYOUT only.
  */
 #ifndef PAIRDUMP_LIST_H
 #define PAIRDUMP_LIST_H
@@ -19,6 +21,16 @@ struct pd_list_totals {
 /* dir: folder for the spool (space is the caller's to check); the file is removed at once. */
 PD_MUST_USE enum pd_status pd_list_new(const char *dir, struct pd_list **out,
                                        struct pd_error *err);
+#define PD_LIST_LAYOUT 1
+/* A new file that keeps its name (PD_EXISTS), and one that was kept, of so many bytes with these totals
+ * (PD_BAD_FORMAT when it has not so many). */
+PD_MUST_USE enum pd_status pd_list_create(const char *path, struct pd_list **out,
+                                          struct pd_error *err);
+PD_MUST_USE enum pd_status pd_list_open(const char *path, uint64_t size,
+                                        const struct pd_list_totals *totals, struct pd_list **out,
+                                        struct pd_error *err);
+/* The whole list is on the medium when this returns; *size gets its bytes. */
+PD_MUST_USE enum pd_status pd_list_keep(struct pd_list *list, uint64_t *size, struct pd_error *err);
 void pd_list_free(struct pd_list *list);
 PD_MUST_USE enum pd_status pd_list_add(struct pd_list *list, const struct pd_item *item,
                                        struct pd_error *err);

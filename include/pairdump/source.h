@@ -37,8 +37,13 @@ typedef enum pd_status (*pd_problem_fn)(void *arg, const struct pd_problem *prob
 
 struct pd_source_file; /* an open item; private to the driver */
 
+/* Called with each thing that a source covers. */
+typedef enum pd_status (*pd_root_fn)(void *arg, const char *path, struct pd_error *err);
+
 struct pd_source_ops {
     const char *scheme;
+    /* What it covers: paths, and all that lies below them. */
+    enum pd_status (*roots)(void *impl, pd_root_fn fn, void *arg, struct pd_error *err);
     /* Next item in a stable order (parents before children); PD_END_OF_DATA at the end. What
      * cannot be listed goes to the problem function, and listing goes on. */
     enum pd_status (*next)(void *impl, struct pd_item *out, struct pd_error *err);
@@ -61,6 +66,8 @@ struct pd_source;
 /* Takes impl over: it is closed when this fails. PD_INTERNAL when a slot is empty. */
 PD_MUST_USE enum pd_status pd_source_new(const struct pd_source_ops *ops, void *impl,
                                          struct pd_source **out, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_source_roots(struct pd_source *source, pd_root_fn fn, void *arg,
+                                           struct pd_error *err);
 PD_MUST_USE enum pd_status pd_source_next(struct pd_source *source, struct pd_item *out,
                                           struct pd_error *err);
 PD_MUST_USE enum pd_status pd_source_open(struct pd_source *source, const struct pd_item *item,

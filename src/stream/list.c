@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pairdump/size.h"
@@ -11,7 +12,7 @@
 enum { WRITE_BUFFER = 262144 };
 
 /* As it lies in the spool, followed by path_len bytes and a NUL. Native byte order: the spool never
- * outlives the process. */
+ * leaves the machine. Another layout needs another PD_LIST_LAYOUT. */
 struct spooled {
     struct pd_item item; /* path is meaningless */
 };
@@ -25,30 +26,65 @@ struct pd_list {
     struct pd_list_totals totals;
 };
 
-enum pd_status pd_list_new(const char *dir, struct pd_list **out, struct pd_error *err)
+/* Takes fd over; fd < 0: errno says why there is none. */
+static enum pd_status make(int fd, const char *place, struct pd_list **out, struct pd_error *err)
 {
+    int saved = errno;
     struct pd_list *list = calloc(1, sizeof *list);
-    char path[4096];
 
     if (!list || !(list->buffer = malloc(WRITE_BUFFER))) {
         free(list);
+        if (fd >= 0) {
+            close(fd);
+        }
         return pd_error_memory(err, "list of files");
     }
-    list->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (list->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+    list->fd = fd;
+    if (fd < 0) {
+        pd_list_free(list);
+        return pd_error_set(err, pd_status_from_errno(saved), saved,
+                            "cannot make or open the list of files %s", place);
+    }
+    *out = list;
+    return PD_OK;
+}
+
+enum pd_status pd_list_new(const char *dir, struct pd_list **out, struct pd_error *err)
+{
+    char path[4096];
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
         snprintf(path, sizeof path, "%s/list.XXXXXX", dir);
-        list->fd = mkostemp(path, O_CLOEXEC);
-        if (list->fd >= 0) {
+        fd = mkostemp(path, O_CLOEXEC);
+        if (fd >= 0) {
             unlink(path);
         }
     }
-    if (list->fd < 0) {
-        int saved = errno;
-        pd_list_free(list);
-        return pd_error_set(err, pd_status_from_errno(saved), saved,
-                            "cannot make the list of files in %s", dir);
+    return make(fd, dir, out, err);
+}
+
+enum pd_status pd_list_create(const char *path, struct pd_list **out, struct pd_error *err)
+{
+    return make(open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), path, out, err);
+}
+
+enum pd_status pd_list_open(const char *path, uint64_t size, const struct pd_list_totals *totals,
+                            struct pd_list **out, struct pd_error *err)
+{
+    struct stat st = {0};
+    enum pd_status status = make(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), path, out, err);
+
+    if (status != PD_OK) {
+        return status;
     }
-    *out = list;
+    if (fstat((*out)->fd, &st) != 0 || (uint64_t)st.st_size != size) {
+        pd_list_free(*out);
+        *out = NULL;
+        return pd_error_set(err, PD_BAD_FORMAT, 0, "the list of files %s is not whole", path);
+    }
+    (*out)->size = (*out)->flushed = size;
+    (*out)->totals = *totals;
     return PD_OK;
 }
 
@@ -85,6 +121,18 @@ static enum pd_status flush(struct pd_list *list, struct pd_error *err)
         at += n;
     }
     return PD_OK;
+}
+
+enum pd_status pd_list_keep(struct pd_list *list, uint64_t *size, struct pd_error *err)
+{
+    enum pd_status status = flush(list, err);
+
+    if (status == PD_OK && fdatasync(list->fd) != 0) {
+        status = pd_error_set(err, pd_status_from_errno(errno), errno,
+                              "cannot write the list of files; the state folder needs space");
+    }
+    *size = list->size;
+    return status;
 }
 
 static enum pd_status put(struct pd_list *list, const void *bytes, size_t len,

@@ -13,7 +13,7 @@ enum pd_status pd_source_new(const struct pd_source_ops *ops, void *impl, struct
 {
     struct pd_source *source = NULL;
 
-    if (!ops->scheme || !ops->next || !ops->open || !ops->read || !ops->close_file ||
+    if (!ops->scheme || !ops->roots || !ops->next || !ops->open || !ops->read || !ops->close_file ||
         !ops->close) {
         if (ops->close) {
             ops->close(impl);
@@ -38,6 +38,12 @@ static enum pd_status checked(enum pd_status status, const char *call, struct pd
         return pd_error_set(err, PD_INTERNAL, 0, "source: %s failed without an error", call);
     }
     return status;
+}
+
+enum pd_status pd_source_roots(struct pd_source *source, pd_root_fn fn, void *arg,
+                               struct pd_error *err)
+{
+    return checked(source->ops->roots(source->impl, fn, arg, err), "roots", err);
 }
 
 enum pd_status pd_source_next(struct pd_source *source, struct pd_item *out, struct pd_error *err)

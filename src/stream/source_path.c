@@ -183,8 +183,19 @@ static void path_close(void *impl)
     free(impl);
 }
 
+static enum pd_status path_roots(void *impl, pd_root_fn fn, void *arg, struct pd_error *err)
+{
+    const struct pd_source_path *source = impl;
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < source->root_count && status == PD_OK; i++) {
+        status = fn(arg, source->roots[i].path, err);
+    }
+    return status;
+}
+
 static const struct pd_source_ops path_ops = {
-    "path", pd_source_path_walk, path_open, path_read, path_close_file, path_close,
+    "path", path_roots, pd_source_path_walk, path_open, path_read, path_close_file, path_close,
 };
 
 enum pd_status pd_source_path_open(const struct pd_env *env,

@@ -18,6 +18,14 @@ struct pd_source_file {
     struct es_file *fake;
 };
 
+static enum pd_status no_roots(void *impl, pd_root_fn fn, void *arg, struct pd_error *err)
+{
+    (void)impl;
+    (void)fn;
+    (void)arg;
+    return pd_error_set(err, PD_UNSUPPORTED, 0, "not in this test");
+}
+
 static enum pd_status no_next(void *impl, struct pd_item *out, struct pd_error *err)
 {
     (void)impl;
@@ -110,7 +118,7 @@ static enum pd_status note(void *arg, const struct pd_problem *problem, struct p
 
 int es_start(void **state)
 {
-    static const struct pd_source_ops ops = {"fake",    no_next,         fake_open,
+    static const struct pd_source_ops ops = {"fake",    no_roots, no_next,         fake_open,
                                              fake_read, fake_close_file, fake_close};
     struct encode_set *b = calloc(1, sizeof(*b));
 

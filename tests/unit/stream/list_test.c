@@ -476,9 +476,17 @@ static void made_close(void *impl)
     ((struct made *)impl)->closed = true;
 }
 
+static enum pd_status no_roots(void *impl, pd_root_fn fn, void *arg, struct pd_error *err)
+{
+    (void)impl;
+    (void)fn;
+    (void)arg;
+    return pd_error_set(err, PD_UNSUPPORTED, 0, "not in this test");
+}
+
 static enum pd_status scan(struct bed *b, struct made *m, pd_keep_fn keep)
 {
-    static const struct pd_source_ops ops = {"made",    made_next,       made_open,
+    static const struct pd_source_ops ops = {"made",    no_roots, made_next,       made_open,
                                              made_read, made_close_file, made_close};
     struct pd_source *source = NULL;
     enum pd_status status;
@@ -552,7 +560,7 @@ static void a_source_that_breaks_its_contract_is_found_out(void **state)
 
 static void a_source_with_a_gap_is_refused(void **state)
 {
-    static const struct pd_source_ops ops = {"made",    made_next,       NULL,
+    static const struct pd_source_ops ops = {"made",    no_roots, made_next,       NULL,
                                              made_read, made_close_file, made_close};
     struct bed *b = *state;
     struct pd_source *source = NULL;
