@@ -80,4 +80,10 @@ PD_MUST_USE enum pd_status pd_tar_slurp(struct pd_tar_reader *reader, struct arc
                                         size_t limit, char **out, size_t *len,
                                         struct pd_error *err);
 
+/* Name of the top folder of an archive that begins with these bytes (its first record, say): that of
+ * its first entry, up to the first slash. PD_BAD_FORMAT when they do not begin a tar, or the name does
+ * not fit. */
+PD_MUST_USE enum pd_status pd_tar_top(const void *bytes, size_t len, char *out, size_t size,
+                                      struct pd_error *err);
+
 #endif
