@@ -230,6 +230,10 @@ PD_MUST_USE enum pd_status pd_catalog_last_pair(struct pd_catalog *catalog, cons
                                                 uint64_t *out, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_catalog_archives(struct pd_catalog *catalog, int64_t dump_id,
                                                pd_archive_fn fn, void *arg, struct pd_error *err);
+/* Archive number seq of a dump; *found false: there is none. */
+PD_MUST_USE enum pd_status pd_catalog_archive_find(struct pd_catalog *catalog, int64_t dump_id,
+                                                   uint64_t seq, struct pd_archive_row *out,
+                                                   bool *found, struct pd_error *err);
 /* Copies by archive (archive_id != 0), else by volume (volume_id != 0), else all. */
 PD_MUST_USE enum pd_status pd_catalog_copies(struct pd_catalog *catalog, int64_t archive_id,
                                              int64_t volume_id, pd_copy_fn fn, void *arg,

@@ -201,6 +201,21 @@ enum pd_status pd_catalog_archive_abandon(struct pd_catalog *catalog, int64_t ar
     "id, dump_id, seq, name, record_size, records, files, payload_bytes, payload_files,"           \
     " manifest_offset"
 
+static void read_archive(struct pd_sql_stmt *stmt, struct pd_archive_row *r)
+{
+    memset(r, 0, sizeof *r);
+    r->id = pd_sql_int(stmt, 0);
+    r->dump_id = pd_sql_int(stmt, 1);
+    r->seq = (uint64_t)pd_sql_int(stmt, 2);
+    pd_cat_text(stmt, 3, r->name, sizeof r->name);
+    r->record_size = (uint64_t)pd_sql_int(stmt, 4);
+    r->records = (uint64_t)pd_sql_int(stmt, 5);
+    r->files = (uint64_t)pd_sql_int(stmt, 6);
+    r->payload_bytes = (uint64_t)pd_sql_int(stmt, 7);
+    r->payload_files = (uint64_t)pd_sql_int(stmt, 8);
+    r->manifest_offset = (uint64_t)pd_sql_int(stmt, 9);
+}
+
 enum pd_status pd_catalog_archives(struct pd_catalog *catalog, int64_t dump_id, pd_archive_fn fn,
                                    void *arg, struct pd_error *err)
 {
@@ -212,18 +227,29 @@ enum pd_status pd_catalog_archives(struct pd_catalog *catalog, int64_t dump_id, 
         "SELECT " ARCHIVE_COLUMNS " FROM archive WHERE dump_id = ? ORDER BY seq", "i", dump_id);
 
     while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
-        memset(&r, 0, sizeof r);
-        r.id = pd_sql_int(stmt, 0);
-        r.dump_id = pd_sql_int(stmt, 1);
-        r.seq = (uint64_t)pd_sql_int(stmt, 2);
-        pd_cat_text(stmt, 3, r.name, sizeof r.name);
-        r.record_size = (uint64_t)pd_sql_int(stmt, 4);
-        r.records = (uint64_t)pd_sql_int(stmt, 5);
-        r.files = (uint64_t)pd_sql_int(stmt, 6);
-        r.payload_bytes = (uint64_t)pd_sql_int(stmt, 7);
-        r.payload_files = (uint64_t)pd_sql_int(stmt, 8);
-        r.manifest_offset = (uint64_t)pd_sql_int(stmt, 9);
+        read_archive(stmt, &r);
         status = fn(arg, &r, err);
+    }
+    pd_sql_reset(stmt);
+    return status;
+}
+
+enum pd_status pd_catalog_archive_find(struct pd_catalog *catalog, int64_t dump_id, uint64_t seq,
+                                       struct pd_archive_row *out, bool *found,
+                                       struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    enum pd_status status = pd_cat_query(
+        catalog, &stmt, err,
+        "SELECT " ARCHIVE_COLUMNS " FROM archive WHERE dump_id = ? AND seq = ?", "ii", dump_id,
+        (int64_t)seq);
+
+    *found = false;
+    if (status == PD_OK) {
+        status = pd_sql_step(stmt, found, err);
+    }
+    if (status == PD_OK && *found) {
+        read_archive(stmt, out);
     }
     pd_sql_reset(stmt);
     return status;
