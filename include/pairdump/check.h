@@ -14,6 +14,7 @@ struct pd_check_options {
     int64_t dump_id;             /* 0: not by dump */
     const char *const *volumes;  /* labels; none and dump_id 0: everything */
     size_t volume_count;
+    bool unverified_only;        /* leaves out copies that are not in state written */
     const char *const *at;       /* target URLs to look for volumes before the catalog's places */
     size_t at_count;
     struct pd_retry retry;

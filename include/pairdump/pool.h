@@ -3,7 +3,7 @@
  *
  * A pool has 1 to 8 targets, copy 1 first. A pair is one volume of each target with the same number
  * ("PD100001", "PD200001"). The next pair is the appendable one with the lowest number that the
- * catalog knows, that all targets can mount, and whose label, UUID and count of tape files on the
+ * catalog knows, that no other run has, that all targets can mount, and whose label, UUID and count of tape files on the
  * medium equal the catalog's; a volume that differs is set aside with a warning (state bad for
  * appending, its copies untouched). When there is none, new volumes are labelled with the next
  * number that neither catalog nor targets have seen.
@@ -15,6 +15,13 @@
 #include "pairdump/target.h"
 
 struct pd_pool;
+
+/* For whom volumes and drives are claimed (claim.h). */
+struct pd_pool_run {
+    struct pd_catalog *catalog;
+    int64_t id; /* 0: for nobody, nothing is claimed and no volume taken (dry runs) */
+    int64_t limit_ns;
+};
 
 /* One mounted volume of the current pair. */
 struct pd_pool_copy {
@@ -28,7 +35,8 @@ struct pd_pool_copy {
  * copy are warned of. A target that cannot be opened: PD_USAGE and the like fail the call; I/O
  * trouble makes that copy lost (degraded), unless it is the last. config is copied. */
 PD_MUST_USE enum pd_status pd_pool_open(const struct pd_env *env,
-                                        const struct pd_pool_config *config, struct pd_retry retry,
+                                        const struct pd_pool_config *config,
+                                        const struct pd_pool_run *run, struct pd_retry retry,
                                         struct pd_pool **out, struct pd_error *err);
 size_t pd_pool_copies(const struct pd_pool *pool);
 struct pd_pool_copy *pd_pool_copy(struct pd_pool *pool, size_t i); /* i < copies */
@@ -39,8 +47,13 @@ const struct pd_pool_config *pd_pool_config(const struct pd_pool *pool);
 
 /* Mounts or labels the next pair and records new volumes in the catalog. PD_NO_VOLUME when there is
  * none. */
-PD_MUST_USE enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_catalog *catalog,
-                                             struct pd_error *err);
+PD_MUST_USE enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err);
+/* Mounts these volumes again, one of each copy (label "": none), for a run that goes on: what lies on
+ * them behind the tape files that the catalog knows, and is of dump `name`, is cut off. *good false:
+ * they cannot be appended to. */
+PD_MUST_USE enum pd_status pd_pool_take_pair(struct pd_pool *pool,
+                                             const struct pd_volume_row *volumes, const char *name,
+                                             bool *good, struct pd_error *err);
 /* Free bytes against need on every live copy, reserve kept; PD_NO_SPACE naming the target and what
  * is missing. Copies on one file system add up. */
 PD_MUST_USE enum pd_status pd_pool_check_space(struct pd_pool *pool, uint64_t need,

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "command.h"
+#include "pairdump/resume.h"
 #include "pairdump/size.h"
 #include "render.h"
 
@@ -37,21 +38,44 @@ static json_t *json_dump_row(const struct pd_dump_row *row)
     return item;
 }
 
+/* Of a dump that is not done: what can become of it. */
+static const char *unfinished(enum pd_resumable resumable)
+{
+    switch (resumable) {
+    case PD_RESUME_RUNNING:
+        return "running";
+    case PD_RESUME_HERE:
+        return "resumable";
+    default:
+        return "unfinished";
+    }
+}
+
 static enum pd_status show_dump(void *arg, const struct pd_dump_row *row, struct pd_error *err)
 {
     struct show_view *view = arg;
+    enum pd_resumable resumable = PD_RESUME_NOTHING;
+    enum pd_status status =
+        pd_resume_look(&view->face->env, view->catalog, view->face->config,
+                       view->face->config->state_dir, row, &resumable, err);
     char when[32], bytes[24];
 
-    (void)err;
+    if (status != PD_OK) {
+        return status;
+    }
     if (view->list) {
-        json_array_append_new(view->list, json_dump_row(row));
+        json_t *item = json_dump_row(row);
+        json_object_set_new(item, "resumable", json_string(pd_resumable_name(resumable)));
+        json_array_append_new(view->list, item);
         return PD_OK;
     }
     pd_render_time(row->started, when, sizeof when);
     pd_format_size(row->bytes, bytes, sizeof bytes);
     fprintf(view->face->out, "%-32s %s %-10s %-16s %10s %9" PRIu64 " files %" PRIu64 " archives\n",
             row->name, when, pd_dump_state_name(row->state),
-            row->state == PD_DUMP_DONE ? pd_status_name(pd_dump_row_verdict(row)) : "unfinished", bytes,
+            resumable == PD_RESUME_NOTHING ? pd_status_name(pd_dump_row_verdict(row))
+                                           : unfinished(resumable),
+            bytes,
             row->files, row->archives);
     return PD_OK;
 }

@@ -22,6 +22,10 @@ const struct pd_command pd_command_table[] = {
      "Targets: disk:DIR, mock:DIR[?capacity=SIZE], fault:SPEC:TARGET for drills.\n"
      "The first run on an empty target labels a new volume; later runs append.",
      pd_cmd_dump_options, NULL, pd_cmd_dump},
+    {"resume", "[DUMP]", "finish what an interrupted dump left",
+     "Without DUMP: the only one that there is. Archives that are whole are read back, the\n"
+     "one at hand is written again, and the rest follows.",
+     pd_cmd_resume_options, NULL, pd_cmd_resume},
     {"verify", "[--dump DUMP | VOLUME... | --target TARGET]", "re-read and re-hash copies",
      "Without arguments: every copy that the catalog knows. --target checks a volume by\n"
      "itself, without a catalog.",

@@ -97,6 +97,7 @@ PD_MUST_USE enum pd_status pd_face_pool(struct pd_face *face, const struct pd_ar
     enum pd_status pd_cmd_##name(struct pd_face *face, const struct pd_args *args,                 \
                                  struct pd_error *err)
 PD_COMMAND_DECLARE(dump);
+PD_COMMAND_DECLARE(resume);
 PD_COMMAND_DECLARE(verify);
 PD_COMMAND_DECLARE(restore);
 PD_COMMAND_DECLARE(ls);

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include "dump_priv.h"
-#include "pairdump/size.h"
-#include "pairdump/space.h"
 
-enum { CATALOG_BYTES_PER_FILE = 400, NAME_MAX_LEN = 64 };
+enum { NAME_MAX_LEN = 64 };
+
+#define CATALOG_PATIENCE_NS UINT64_C(30000000000) /* for a server that is away */
 
 struct pd_retry pd_dump_retry(const struct pd_dumping *d, const char *activity)
 {
@@ -27,7 +27,7 @@ enum pd_status pd_dump_set_state(struct pd_dumping *d, enum pd_dump_state state,
                                  struct pd_error *err)
 {
     d->row->state = state;
-    return pd_catalog_dump_update(d->catalog, d->row, err);
+    return pd_book_state(&d->book, d->row, err);
 }
 
 void pd_dump_lose_copy(struct pd_dumping *d, size_t i, const struct pd_error *why, bool hung)
@@ -48,72 +48,6 @@ void pd_dump_lose_copy(struct pd_dumping *d, size_t i, const struct pd_error *wh
         pd_log_error(d->env->log, PD_LOG_WARN, &late);
     }
     copy->target = NULL;
-}
-
-/* ---- source problems ---- */
-
-enum pd_status pd_dump_take_problem(void *arg, const struct pd_problem *problem,
-                                    struct pd_error *err)
-{
-    struct pd_dumping *d = arg;
-    struct pd_dump_problems *p = &d->problems;
-    enum pd_status status = PD_OK;
-
-    pthread_mutex_lock(&p->lock);
-    if (p->count == p->cap) {
-        size_t cap = p->cap ? p->cap * 2 : 16;
-        struct pd_dump_problem *grown = realloc(p->list, cap * sizeof *grown);
-        if (grown) {
-            p->list = grown;
-            p->cap = cap;
-        } else {
-            status = pd_error_memory(err, "problems");
-        }
-    }
-    if (status == PD_OK) {
-        struct pd_dump_problem *one = &p->list[p->count];
-        *one = (struct pd_dump_problem){.path = strdup(problem->path),
-                                        .message = strdup(problem->message ? problem->message
-                                                                           : ""),
-                                        .status = problem->status,
-                                        .sys_errno = problem->sys_errno,
-                                        .archived = problem->archived};
-        p->count++;
-        if (!one->path || !one->message) {
-            status = pd_error_memory(err, "problems");
-        }
-    }
-    pthread_mutex_unlock(&p->lock);
-    return status;
-}
-
-enum pd_status pd_dump_flush_problems(struct pd_dumping *d, bool keep, struct pd_error *err)
-{
-    struct pd_dump_problems *p = &d->problems;
-    enum pd_status status = PD_OK;
-
-    for (size_t i = 0; i < p->count; i++) {
-        struct pd_dump_problem *one = &p->list[i];
-        struct pd_problem problem = {.path = one->path,
-                                     .status = one->status,
-                                     .sys_errno = one->sys_errno,
-                                     .message = one->message,
-                                     .archived = one->archived};
-        if (keep && status == PD_OK && one->path) {
-            d->row->problems++;
-            atomic_fetch_add(&d->env->progress->problems, 1);
-            if (d->options->on_problem) {
-                status = d->options->on_problem(d->options->problem_arg, &problem, err);
-            }
-            if (status == PD_OK && d->row->id != 0) {
-                status = pd_catalog_problem_add(d->catalog, d->row->id, &problem, err);
-            }
-        }
-        free(one->path);
-        free(one->message);
-    }
-    p->count = 0;
-    return status;
 }
 
 /* ---- initialize ---- */
@@ -215,7 +149,7 @@ static enum pd_status fill_roots(struct pd_dumping *d, struct pd_error *err)
     return status;
 }
 
-static enum pd_status initialize(struct pd_dumping *d, struct pd_error *err)
+static enum pd_status fill_row(struct pd_dumping *d, struct pd_error *err)
 {
     const struct pd_pool_config *pool = d->options->pool;
     enum pd_status status;
@@ -230,10 +164,55 @@ static enum pd_status initialize(struct pd_dumping *d, struct pd_error *err)
     if (gethostname(d->row->host, sizeof d->row->host - 1) != 0) {
         snprintf(d->row->host, sizeof d->row->host, "unknown");
     }
-    if ((status = choose_name(d, err)) != PD_OK || (status = fill_roots(d, err)) != PD_OK) {
-        return status;
+    status = choose_name(d, err);
+    return status == PD_OK ? fill_roots(d, err) : status;
+}
+
+/* From here on the dump has a book, a claim and, last, a row: what has a row can be resumed. */
+static enum pd_status put_on_record(struct pd_dumping *d, struct pd_error *err)
+{
+    enum pd_status status =
+        pd_book_open(d->env, d->options->state_dir, d->row, true, &d->book, err);
+
+    if (status == PD_OK) {
+        status = pd_plan_save(d, err);
     }
-    status = pd_pool_open(d->env, pool, pd_dump_retry(d, "open"), &d->pool, err);
+    if (status == PD_OK) {
+        status = pd_dump_claim_dump(d, err);
+    }
+    if (status == PD_OK) {
+        status = pd_catalog_dump_add(d->catalog, d->row, err);
+    }
+    return status == PD_OK
+               ? pd_book_start(&d->book, d->catalog, d->row->id, d->run.id, err)
+               : status;
+}
+
+static enum pd_status initialize(struct pd_dumping *d, struct pd_error *err)
+{
+    char what[sizeof d->row->name + 8];
+    enum pd_status status = fill_row(d, err);
+
+    if (status == PD_OK) {
+        status = pd_dump_open_source(d, err);
+    }
+    if (status == PD_OK && !d->options->dry_run) {
+        snprintf(what, sizeof what, "dump %s", d->row->name);
+        status = pd_dump_claim_source(d, what, err);
+    }
+    if (status == PD_OK) {
+        status = pd_dump_open_pool(d, d->options->pool, err);
+    }
+    return status == PD_OK && !d->options->dry_run ? put_on_record(d, err) : status;
+}
+
+enum pd_status pd_dump_open_pool(struct pd_dumping *d, const struct pd_pool_config *config,
+                                 struct pd_error *err)
+{
+    struct pd_pool_run run = pd_dump_pool_run(d);
+    enum pd_status status = pd_pool_open(d->env, config, &run, pd_dump_retry(d, "open"), &d->pool,
+                                         err);
+
     if (status != PD_OK) {
         return status;
     }
@@ -246,119 +225,7 @@ static enum pd_status initialize(struct pd_dumping *d, struct pd_error *err)
         d->summary->copies[i].error = copy->error;
     }
     atomic_store(&d->env->progress->copies, d->summary->copy_count);
-    return d->options->dry_run ? PD_OK : pd_catalog_dump_add(d->catalog, d->row, err);
-}
-
-/* ---- list ---- */
-
-static enum pd_status keep_new(void *arg, const struct pd_item *item, bool *keep,
-                               struct pd_error *err)
-{
-    struct pd_dumping *d = arg;
-    enum pd_status why = PD_INTERNAL;
-    enum pd_status status = pd_catalog_held(d->catalog, item,
-                                            (unsigned)pd_pool_copies(d->pool), &why, err);
-
-    *keep = status != PD_OK || why != PD_OK;
-    d->row->skipped += !*keep;
-    return status;
-}
-
-static enum pd_status list(struct pd_dumping *d, struct pd_error *err)
-{
-    struct pd_source_path_options options = d->options->source;
-    uint64_t began = pd_clock_monotonic(d->env->clock);
-    enum pd_status status;
-
-    atomic_store(&d->env->progress->phase, PD_PHASE_LIST);
-    options.on_problem = pd_dump_take_problem;
-    options.problem_arg = d;
-    status = pd_source_path_open(d->env, &options, &d->source, err);
-    if (status == PD_OK) {
-        status = pd_list_new(d->options->state_dir, &d->list, err);
-    }
-    if (status == PD_OK) {
-        status = pd_scan(d->env, d->source, d->options->incremental ? keep_new : NULL, d, d->list,
-                         err);
-    }
-    if (status == PD_OK) {
-        status = pd_dump_flush_problems(d, true, err);
-    }
-    if (status == PD_OK) {
-        d->summary->source_files = pd_list_totals(d->list)->items;
-        d->summary->source_bytes = pd_list_totals(d->list)->bytes;
-        d->summary->archive_bytes = pd_list_totals(d->list)->archive_bytes;
-        if (d->summary->source_files == 0 && d->row->skipped == 0) {
-            status = pd_error_set(err, PD_USAGE, 0, "nothing to dump: no path gave a file");
-        }
-    }
-    d->summary->list_ns = pd_clock_monotonic(d->env->clock) - began;
-    return status;
-}
-
-/* ---- space ---- */
-
-/* Archives, their padding and tags, an index line per file, and two labels' worth of records. */
-static uint64_t bytes_needed(const struct pd_dumping *d)
-{
-    const struct pd_pool_config *pool = pd_pool_config(d->pool);
-    uint64_t archives = d->summary->batches + 1;
-    uint64_t index = pd_mul_sat(d->summary->source_files, 256);
-
-    return pd_add_sat(pd_add_sat(d->summary->archive_bytes, index),
-                      pd_mul_sat(archives + 3, pool->block_size + 65536));
-}
-
-static enum pd_status count_batches(struct pd_dumping *d, struct pd_error *err)
-{
-    const struct pd_pool_config *pool = pd_pool_config(d->pool);
-    struct pd_batch_limits limits = {pool->batch_size, pool->batch_files, pool->capacity};
-    struct pd_batch batch;
-    uint64_t cursor = 0;
-    enum pd_status status;
-
-    pd_batch_init(&batch);
-    do {
-        status = pd_batch_next(d->list, &cursor, &limits, &batch, err);
-        d->summary->batches += status == PD_OK && batch.count > 0;
-    } while (status == PD_OK && batch.count > 0);
-    pd_batch_release(&batch);
-    return status;
-}
-
-static enum pd_status check_space(struct pd_dumping *d, struct pd_error *err)
-{
-    const struct pd_list_totals *totals = pd_list_totals(d->list);
-    const struct pd_pool_config *pool = pd_pool_config(d->pool);
-    uint64_t catalog_need = pd_mul_sat(totals->items, CATALOG_BYTES_PER_FILE);
-    const char *catalog = pd_catalog_path(d->catalog);
-    uint64_t need = bytes_needed(d);
-    enum pd_status status = PD_OK;
-
-    for (size_t i = 0; i < d->summary->copy_count; i++) {
-        struct pd_target *target = pd_pool_copy(d->pool, i)->target;
-        struct pd_target_space space = {.available = UINT64_MAX};
-        struct pd_error ignored = PD_ERROR_INIT;
-        if (target && pd_target_space_left(target, &space, &ignored) != PD_OK) {
-            space.available = UINT64_MAX;
-        }
-        d->summary->copies[i].need = need;
-        d->summary->copies[i].available = space.available;
-    }
-    if (pool->capacity > 0 && totals->largest > pool->capacity - pool->capacity / 16) {
-        return pd_error_set(err, PD_USAGE, 0,
-                            "%s has %" PRIu64 " bytes: more than a volume of %" PRIu64 " holds",
-                            totals->largest_path, totals->largest, pool->capacity);
-    }
-    status = pd_pool_check_space(d->pool, need, err);
-    if (status == PD_OK && catalog) {
-        status = pd_space_check(catalog, catalog_need, d->options->config->catalog_reserve, err);
-    }
-    if (status == PD_OK) {
-        status = pd_space_check(d->options->state_dir, pd_mul_sat(totals->items, 256),
-                                d->options->config->catalog_reserve, err);
-    }
-    return status;
+    return PD_OK;
 }
 
 /* ---- the run ---- */
@@ -400,27 +267,78 @@ static enum pd_status conclude(struct pd_dumping *d, enum pd_status status, stru
 
 static enum pd_status run(struct pd_dumping *d, struct pd_error *err)
 {
-    uint64_t began;
     enum pd_status status = initialize(d, err);
 
     if (status == PD_OK && !d->options->dry_run) {
         status = pd_dump_set_state(d, PD_DUMP_LIST, err);
     }
     if (status == PD_OK) {
-        status = list(d, err);
+        status = pd_dump_list(d, err);
     }
-    if (status == PD_OK) {
-        status = count_batches(d, err);
+    return status == PD_OK ? pd_dump_check_space(d, err) : status;
+}
+
+/* The last word on the dump. One that was broken off while it was written stays in that state: it can be
+ * resumed. */
+static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, struct pd_error *err)
+{
+    struct pd_error late = PD_ERROR_INIT;
+    bool broken_off = status == PD_INTERRUPTED || pd_status_exit(status) == PD_EXIT_CATALOG ||
+                      (d->row->state >= PD_DUMP_WRITE && !d->all_written);
+
+    d->row->status = status;
+    d->row->finished = pd_clock_utc(d->env->clock);
+    if (!broken_off) {
+        d->row->state = PD_DUMP_DONE;
     }
-    if (status == PD_OK) {
-        status = check_space(d, err);
+    enum pd_status told = pd_book_state(&d->book, d->row, &late);
+    if (told == PD_OK) {
+        told = pd_dump_settle(d, &late);
     }
-    if (status != PD_OK || d->options->dry_run) {
+    if (told == PD_OK) {
         return status;
     }
-    status = pd_dump_set_state(d, PD_DUMP_WRITE, err);
+    pd_log_error(d->env->log, PD_LOG_ERROR, &late);
+    pd_log_line(d->env->log, PD_LOG_ERROR,
+                "the catalog does not know all of dump %s; pairdump resume %s tells it, when it can"
+                " be reached",
+                d->row->name, d->row->name);
+    if (pd_status_exit(status) == PD_EXIT_OK || pd_status_exit(status) == PD_EXIT_DEGRADED) {
+        *err = late;
+        status = told;
+    }
+    return status;
+}
+
+static void release(struct pd_dumping *d, bool done)
+{
+    struct pd_error late = PD_ERROR_INIT;
+
+    pd_book_release(&d->book, done);
+    if (d->run.id != 0 && pd_catalog_run_remove(d->catalog, d->run.id, &late) != PD_OK) {
+        pd_log_error(d->env->log, PD_LOG_WARN, &late); /* others see that its process is gone */
+    }
+    pd_source_close(d->source);
+    pd_list_free(d->list);
+    pd_dump_forget_problems(&d->problems);
+    pthread_mutex_destroy(&d->problems.lock);
+    free(d->archives);
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        pd_expect_release(d->indexes[i].expect);
+    }
+}
+
+enum pd_status pd_dump_settle(struct pd_dumping *d, struct pd_error *err)
+{
+    return d->book.ledger ? pd_ledger_settle(d->book.ledger, CATALOG_PATIENCE_NS, err) : PD_OK;
+}
+
+static enum pd_status write_all(struct pd_dumping *d, struct pd_error *err)
+{
+    uint64_t began = pd_clock_monotonic(d->env->clock);
+    enum pd_status status = pd_dump_set_state(d, PD_DUMP_WRITE, err);
+
     atomic_store(&d->env->progress->phase, PD_PHASE_WRITE);
-    began = pd_clock_monotonic(d->env->clock);
     if (status == PD_OK) {
         status = pd_dump_write_all(d, err);
     }
@@ -429,26 +347,29 @@ static enum pd_status run(struct pd_dumping *d, struct pd_error *err)
     return status;
 }
 
-/* The last word in the catalog. An interrupted dump stays in the state that it reached. */
-static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, struct pd_error *err)
+enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, struct pd_error *err)
 {
     struct pd_error late = PD_ERROR_INIT;
 
-    if (d->row->id == 0) {
-        return status;
+    if (status == PD_OK && !d->options->dry_run) {
+        status = write_all(d, err);
     }
-    d->row->status = status;
-    d->row->finished = pd_clock_utc(d->env->clock);
-    if (status != PD_INTERRUPTED && pd_status_exit(status) != PD_EXIT_CATALOG) {
-        d->row->state = PD_DUMP_DONE;
-    }
-    if (pd_catalog_dump_update(d->catalog, d->row, &late) != PD_OK) {
-        if (pd_status_exit(status) == PD_EXIT_OK || pd_status_exit(status) == PD_EXIT_DEGRADED) {
-            *err = late;
-            return late.status;
+    pd_dump_stop_verifiers(d);
+    if (d->pool) {
+        if (!d->options->dry_run) {
+            status = conclude(d, status, err);
         }
-        pd_log_error(d->env->log, PD_LOG_ERROR, &late);
+        if (pd_pool_close(d->pool, &late) != PD_OK) {
+            pd_log_error(d->env->log, PD_LOG_WARN, &late);
+        }
     }
+    if (d->book.ledger) {
+        status = close_row(d, status, err);
+    }
+    d->summary->status = status;
+    d->summary->error = *err;
+    release(d, d->row->id == 0 ||
+                   (d->row->state == PD_DUMP_DONE && pd_status_exit(status) != PD_EXIT_CATALOG));
     return status;
 }
 
@@ -461,40 +382,14 @@ enum pd_status pd_dump_run(const struct pd_env *env, struct pd_catalog *catalog,
                            .options = options,
                            .summary = summary,
                            .row = &summary->row,
-                           .spool = -1,
                            .problems.lock = PTHREAD_MUTEX_INITIALIZER};
-    struct pd_error late = PD_ERROR_INIT;
     uint64_t began = pd_clock_monotonic(env->clock);
     enum pd_status status;
 
     memset(summary, 0, sizeof *summary);
     summary->ring_bytes = options->config->buffer;
     status = run(&d, err);
-    pd_dump_stop_verifiers(&d);
-    if (pd_dump_flush_problems(&d, false, &late) != PD_OK) {
-        pd_log_error(env->log, PD_LOG_WARN, &late);
-    }
-    if (d.pool) {
-        if (!options->dry_run) {
-            status = conclude(&d, status, err);
-        }
-        if (pd_pool_close(d.pool, &late) != PD_OK) {
-            pd_log_error(env->log, PD_LOG_WARN, &late);
-        }
-    }
-    status = close_row(&d, status, err);
-    summary->status = status;
-    summary->error = *err;
+    status = pd_dump_carry_out(&d, status, err);
     summary->total_ns = pd_clock_monotonic(env->clock) - began;
-    pd_source_close(d.source);
-    pd_list_free(d.list);
-    free(d.problems.list);
-    free(d.archives);
-    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
-        pd_expect_release(d.indexes[i].expect);
-    }
-    if (d.spool >= 0) {
-        close(d.spool);
-    }
     return status;
 }

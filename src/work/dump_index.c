@@ -1,71 +1,11 @@
 #include <archive.h>
 #include <archive_entry.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "dump_priv.h"
 #include "pairdump/index.h"
 #include "pairdump/tar.h"
-
-/* ---- the spool ---- */
-
-static enum pd_status open_spool(struct pd_dumping *d, struct pd_error *err)
-{
-    char path[4096];
-
-    if (d->spool >= 0) {
-        return PD_OK;
-    }
-    snprintf(path, sizeof path, "%s/index.XXXXXX", d->options->state_dir);
-    d->spool = mkostemp(path, O_CLOEXEC);
-    if (d->spool < 0) {
-        return pd_error_set(err, pd_status_from_errno(errno), errno,
-                            "cannot make the index's file in %s", d->options->state_dir);
-    }
-    unlink(path);
-    return PD_OK;
-}
-
-enum pd_status pd_dump_spool_index(struct pd_dumping *d, struct pd_dump_archive *a,
-                                   const struct pd_toc *toc, struct pd_error *err)
-{
-    struct pd_buf text = PD_BUF_INIT;
-    enum pd_status status = open_spool(d, err);
-
-    for (size_t i = PD_COPIES_MAX; i > 0; i--) {
-        if (a->copies[i - 1].written) {
-            a->index_tape_file = a->copies[i - 1].tape_file;
-        }
-    }
-    if (status == PD_OK) {
-        status = pd_index_encode(toc, a->index_tape_file, &text) == PD_OK
-                     ? PD_OK
-                     : pd_error_memory(err, "index");
-    }
-    a->index_offset = d->spool_size;
-    a->index_len = text.len;
-    for (size_t at = 0; at < text.len && status == PD_OK;) {
-        ssize_t n = pwrite(d->spool, text.data + at, text.len - at, (off_t)d->spool_size);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            status = pd_error_set(err, pd_status_from_errno(errno), errno,
-                                  "cannot write the index's file; the state folder needs space");
-            break;
-        }
-        at += (size_t)n;
-        d->spool_size += (uint64_t)n;
-    }
-    pd_buf_free(&text);
-    return status;
-}
-
-/* ---- the tape file ---- */
 
 struct index_out {
     struct pd_target *target;
@@ -103,7 +43,24 @@ static enum pd_status put(void *arg, const void *bytes, size_t len, struct pd_er
     return status;
 }
 
-/* One archive's text as an entry, from the spool, or encoded anew when this copy has it elsewhere. */
+/* The text names the tape file of one copy; another copy may have the archive elsewhere. */
+static enum pd_status text_for(struct pd_dumping *d, const struct pd_dump_archive *a,
+                               uint32_t tape_file, struct pd_buf *text, struct pd_error *err)
+{
+    struct pd_toc toc;
+    enum pd_status status;
+
+    if (tape_file == a->index_tape_file) {
+        return pd_book_text(&d->book, a->index_offset, a->index_len, text, err);
+    }
+    status = pd_book_toc(&d->book, a->index_offset, a->index_len, &toc, err);
+    if (status == PD_OK && pd_index_encode(&toc, tape_file, text) != PD_OK) {
+        status = pd_error_memory(err, "index");
+    }
+    pd_toc_release(&toc);
+    return status;
+}
+
 static enum pd_status put_archive(struct pd_dumping *d, const struct pd_dump_archive *a,
                                   uint32_t tape_file, struct pd_tar_writer *tar,
                                   struct pd_error *err)
@@ -111,28 +68,9 @@ static enum pd_status put_archive(struct pd_dumping *d, const struct pd_dump_arc
     struct pd_buf text = PD_BUF_INIT;
     char path[300];
     int64_t now = pd_clock_utc(d->env->clock) / PD_NS_PER_S;
-    enum pd_status status = PD_OK;
+    enum pd_status status = text_for(d, a, tape_file, &text, err);
 
     snprintf(path, sizeof path, "%s.index/%s.txt", d->row->name, a->row.name);
-    if (tape_file != a->index_tape_file) {
-        struct pd_toc toc;
-        status = pd_catalog_toc(d->catalog, a->row.id, &toc, err);
-        if (status == PD_OK) {
-            status = pd_index_encode(&toc, tape_file, &text) == PD_OK
-                         ? PD_OK
-                         : pd_error_memory(err, "index");
-            pd_toc_release(&toc);
-        }
-    } else {
-        text.data = malloc(a->index_len + 1);
-        text.len = a->index_len;
-        if (!text.data) {
-            status = pd_error_memory(err, "index");
-        } else if (pread(d->spool, text.data, text.len, (off_t)a->index_offset) !=
-                   (ssize_t)text.len) {
-            status = pd_error_set(err, PD_IO, errno, "cannot read the index's file back");
-        }
-    }
     if (status == PD_OK) {
         status = pd_tar_file(tar, path, text.data, text.len, now, err);
     }
@@ -268,8 +206,9 @@ void pd_dump_lose_index(struct pd_dumping *d, size_t copy, const struct pd_error
 
 enum pd_status pd_dump_write_indexes(struct pd_dumping *d, struct pd_error *err)
 {
-    (void)err;
-    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < pd_pool_copies(d->pool) && status == PD_OK; i++) {
         struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
         struct indexing ix = {.d = d, .copy = i};
         struct pd_activity activity = {.name = "index",
@@ -283,10 +222,12 @@ enum pd_status pd_dump_write_indexes(struct pd_dumping *d, struct pd_error *err)
         }
         if (pd_activity_run(d->env, &activity, &why) == PD_OK) {
             copy->volume.tape_files = (uint64_t)ix.file_no + 1;
+            status = pd_book_indexed(&d->book, (unsigned)(i + 1), ix.file_no, copy->volume.uuid,
+                                     err);
             continue;
         }
         pd_error_context(&why, copy->volume.label, "index", NULL);
         pd_dump_lose_index(d, i, &why);
     }
-    return PD_OK;
+    return status;
 }

@@ -1,24 +1,28 @@
 /*
- * dump: what its files share. dump.c runs the states, dump_write.c writes archives to pairs,
- * dump_verify.c feeds verifiers and judges, dump_index.c writes the index of a volume.
+ * dump: what its files share. dump.c runs the states, dump_list.c lists and checks space, dump_write.c
+ * writes archives to pairs, dump_verify.c feeds verifiers and judges, dump_index.c writes the index of
+ * a volume, dump_problem.c keeps what is wrong with source files, dump_claim.c says what the run has for
+ * itself, dump_plan.c keeps its options for a later run, dump_book.c and dump_take.c are its journal and
+ * how the catalog takes it.
  *
- * One thread coordinates and alone uses the catalog; the archive at hand is written in a thread of its
- * own, so that recording and verifying the one before goes on meanwhile.
+ * One thread coordinates and alone uses the catalog to ask; what there is to record goes to the book.
+ * The archive at hand is written in a thread of its own, so that recording and verifying the one
+ * before goes on meanwhile.
  */
 #ifndef PAIRDUMP_WORK_DUMP_PRIV_H
 #define PAIRDUMP_WORK_DUMP_PRIV_H
 
 #include <pthread.h>
 
+#include "dump_book.h"
+#include "pairdump/claim.h"
 #include "pairdump/dump.h"
-#include "pairdump/list.h"
 #include "pairdump/pool.h"
-#include "pairdump/verify.h"
 
 /* One copy of an archive as this run knows it. status: PD_OK once it is as good as the policy asks;
  * PD_UNVERIFIED until then. */
 struct pd_dump_copy {
-    int64_t id; /* in the catalog; 0: it was never begun */
+    bool begun;
     uint32_t tape_file;
     enum pd_status status;
     bool written;
@@ -32,26 +36,11 @@ struct pd_dump_index {
 };
 
 struct pd_dump_archive {
-    struct pd_archive_row row;
-    size_t pair; /* which pair of this run */
+    struct pd_archive_row row; /* without id */
+    size_t pair;               /* which pair of this run */
     struct pd_dump_copy copies[PD_COPIES_MAX];
-    uint64_t index_offset, index_len; /* its text in the spool of indexes */
+    uint64_t index_offset, index_len; /* its text in the book */
     uint32_t index_tape_file;         /* that the text names */
-};
-
-/* A source problem, kept until its archive is recorded. */
-struct pd_dump_problem {
-    char *path;
-    char *message;
-    enum pd_status status;
-    int sys_errno;
-    bool archived;
-};
-
-struct pd_dump_problems {
-    pthread_mutex_t lock;
-    struct pd_dump_problem *list;
-    size_t count, cap;
 };
 
 struct pd_dumping {
@@ -59,35 +48,72 @@ struct pd_dumping {
     struct pd_catalog *catalog;
     const struct pd_dump_options *options;
     struct pd_dump_summary *summary;
+    struct pd_run_row run; /* id 0: not registered */
+    struct pd_dump_book book;
     struct pd_pool *pool;
     struct pd_source *source;
     struct pd_list *list;
     struct pd_dump_row *row; /* the summary's */
+    uint64_t last_seq;       /* archives up to this one were written before (resume) */
+    bool mounted;            /* the pair that they were written to is mounted again */
+    bool all_written;        /* no batch is left */
     size_t pairs;            /* used so far */
     size_t pair_start;       /* archives[pair_start] is the first on the pair at hand */
     struct pd_dump_archive *archives;
     size_t archive_count, archive_cap;
-    int spool; /* unlinked file with the index texts */
-    uint64_t spool_size;
     struct pd_dump_index indexes[PD_COPIES_MAX];
     struct pd_verifier *verifiers[PD_COPIES_MAX];
-    bool scanning;
     struct pd_dump_problems problems; /* of the archive at hand */
     uint64_t verify_began_ns;
 };
 
 struct pd_retry pd_dump_retry(const struct pd_dumping *d, const char *activity);
 void pd_dump_warn(struct pd_dumping *d, const struct pd_error *warning);
-/* A source problem from any thread. */
-PD_MUST_USE enum pd_status pd_dump_take_problem(void *arg, const struct pd_problem *problem,
-                                                struct pd_error *err);
-/* Puts what was taken into the catalog, tells the caller, and forgets it; record false: forgets. */
-PD_MUST_USE enum pd_status pd_dump_flush_problems(struct pd_dumping *d, bool record,
-                                                  struct pd_error *err);
 PD_MUST_USE enum pd_status pd_dump_set_state(struct pd_dumping *d, enum pd_dump_state state,
                                              struct pd_error *err);
 /* A copy is out for the rest of the run. */
 void pd_dump_lose_copy(struct pd_dumping *d, size_t copy, const struct pd_error *why, bool hung);
+/* Everything noted is in the catalog: before it is asked for what depends on that. */
+PD_MUST_USE enum pd_status pd_dump_settle(struct pd_dumping *d, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_dump_open_pool(struct pd_dumping *d,
+                                             const struct pd_pool_config *config,
+                                             struct pd_error *err);
+/* From the first archive to the verdict, and the release of everything in d; gives the status of the run. */
+enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, struct pd_error *err);
+
+/* dump_list.c: what there is to dump, and whether it fits. */
+PD_MUST_USE enum pd_status pd_dump_open_source(struct pd_dumping *d, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_dump_list(struct pd_dumping *d, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_dump_check_space(struct pd_dumping *d, struct pd_error *err);
+
+/* dump_problem.c: a source problem from any thread, kept in arg, struct pd_dump_problems. */
+PD_MUST_USE enum pd_status pd_dump_take_problem(void *arg, const struct pd_problem *problem,
+                                                struct pd_error *err);
+/* Counts them and tells the caller of the dump. */
+PD_MUST_USE enum pd_status pd_dump_tell_problems(struct pd_dumping *d,
+                                                 const struct pd_dump_problems *problems,
+                                                 struct pd_error *err);
+void pd_dump_forget_problems(struct pd_dump_problems *problems);
+
+/* dump_claim.c: registers the run, claims what the source covers, and the dump itself. */
+PD_MUST_USE enum pd_status pd_dump_claim_source(struct pd_dumping *d, const char *what,
+                                                struct pd_error *err);
+PD_MUST_USE enum pd_status pd_dump_claim_dump(struct pd_dumping *d, struct pd_error *err);
+struct pd_pool_run pd_dump_pool_run(const struct pd_dumping *d);
+
+/* dump_plan.c: options and pool as the book keeps them. A plan owns what it points to. */
+struct pd_dump_plan {
+    struct pd_dump_options options; /* paths, excludes, incremental; the rest is the caller's */
+    struct pd_pool_config pool;
+    char **words; /* everything that options.source points to */
+    size_t word_count;
+    const char **paths, **excludes;
+};
+PD_MUST_USE enum pd_status pd_plan_save(struct pd_dumping *d, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_plan_take(struct pd_dump_plan *plan, const char *key,
+                                        const char *value, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_plan_start(struct pd_dump_plan *plan, struct pd_error *err);
+void pd_plan_release(struct pd_dump_plan *plan);
 
 /* dump_write.c: all batches; the last pair is indexed and its verifiers are finished. */
 PD_MUST_USE enum pd_status pd_dump_write_all(struct pd_dumping *d, struct pd_error *err);
@@ -103,12 +129,13 @@ PD_MUST_USE enum pd_status pd_dump_poll(struct pd_dumping *d, struct pd_error *e
  * pair is to come, so the drives are opened again. */
 PD_MUST_USE enum pd_status pd_dump_verify_pair(struct pd_dumping *d, bool more,
                                                struct pd_error *err);
+/* Room for one more archive at the end. */
+PD_MUST_USE enum pd_status pd_dump_add_archive(struct pd_dumping *d, size_t *place,
+                                               struct pd_error *err);
 void pd_dump_stop_verifiers(struct pd_dumping *d);
 enum pd_status pd_dump_judge(struct pd_dumping *d);
 
 /* dump_index.c */
-PD_MUST_USE enum pd_status pd_dump_spool_index(struct pd_dumping *d, struct pd_dump_archive *a,
-                                               const struct pd_toc *toc, struct pd_error *err);
 /* Writes the index of the pair's archives to every live copy. A copy that refuses is degraded. */
 PD_MUST_USE enum pd_status pd_dump_write_indexes(struct pd_dumping *d, struct pd_error *err);
 /* The index of a copy could not be written, or not be read back. */

@@ -3,8 +3,13 @@
 
 #include "dump_priv.h"
 
-/* The catalog numbers copies from 1. */
+/* What a verifier hands back: which archive of this run, which copy; 0 is the index. */
 enum { INDEX_ID = 0 };
+
+static int64_t id_of(size_t archive, size_t copy)
+{
+    return (int64_t)(archive * PD_COPIES_MAX + copy + 1);
+}
 
 bool pd_dump_choose(struct pd_dumping *d, size_t archive)
 {
@@ -60,7 +65,7 @@ static enum pd_status feed(struct pd_dumping *d, struct pd_dump_archive *a,
         }
         if (status == PD_OK) {
             status = pd_verifier_add(d->verifiers[i], expect, a->copies[i].tape_file,
-                                     a->copies[i].id, err);
+                                     id_of((size_t)(a - d->archives), i), err);
         }
         if (status == PD_HUNG) {
             pd_dump_warn(d, err); /* the copy stays unverified; finish will say so too */
@@ -95,47 +100,17 @@ enum pd_status pd_dump_verify_archive(struct pd_dumping *d, size_t archive,
     return any ? feed(d, a, expect, wanted, err) : PD_OK;
 }
 
-struct committing {
-    struct pd_dumping *d;
-    const struct pd_verify_result *result;
-};
-
-static enum pd_status commit_result(void *arg, struct pd_error *err)
-{
-    struct committing *c = arg;
-    const struct pd_verify_result *r = c->result;
-    struct pd_verification_row row = {.copy_id = r->copy_id,
-                                      .started = r->started,
-                                      .finished = r->finished,
-                                      .mode = "full",
-                                      .status = r->status,
-                                      .records = r->records,
-                                      .bad_records = r->bad_records,
-                                      .files = r->files,
-                                      .bad_files = r->bad_files};
-
-    snprintf(row.message, sizeof row.message, "%s", r->error.message);
-    return pd_catalog_verification_add(c->d->catalog, &row, r->damage, r->damage_count, err);
-}
-
 /* A volume that does not give back what was just written to it gets nothing more. */
 static enum pd_status retire_volume(struct pd_dumping *d, size_t copy,
                                     const struct pd_verify_result *result, struct pd_error *err)
 {
     struct pd_volume_row *volume = &pd_pool_copy(d->pool, copy)->volume;
-    struct pd_volume_row row;
-    enum pd_status status;
 
     if (result->unread || !pd_status_blames_copy(result->status)) {
         return PD_OK;
     }
     volume->state = PD_VOLUME_BAD;
-    status = pd_catalog_volume_find(d->catalog, volume->uuid, &row, err);
-    if (status == PD_OK) {
-        row.state = PD_VOLUME_BAD;
-        status = pd_catalog_volume_update(d->catalog, &row, err);
-    }
-    return status;
+    return pd_book_volume(&d->book, volume, err);
 }
 
 /* An index is in no row of the catalog: what is found counts for its volume and this run. */
@@ -153,23 +128,14 @@ static enum pd_status take_index_result(struct pd_dumping *d, size_t copy,
 static enum pd_status take_result(struct pd_dumping *d, size_t copy,
                                   const struct pd_verify_result *result, struct pd_error *err)
 {
-    struct committing committing = {d, result};
-    struct pd_activity activity = {.name = "commit",
-                                   .subject = result->archive,
-                                   .run = commit_result,
-                                   .arg = &committing,
-                                   .retry = pd_dump_retry(d, "commit")};
     struct pd_dump_copy_summary *summary = &d->summary->copies[copy];
     enum pd_status status;
 
     if (result->copy_id == INDEX_ID) {
         return take_index_result(d, copy, result, err);
     }
-    for (size_t a = 0; a < d->archive_count; a++) {
-        if (d->archives[a].copies[copy].id == result->copy_id) {
-            d->archives[a].copies[copy].status = result->status;
-        }
-    }
+    size_t place = (size_t)(result->copy_id - 1) / PD_COPIES_MAX;
+    d->archives[place].copies[copy].status = result->status;
     if (result->status == PD_OK) {
         summary->archives_verified++;
     } else {
@@ -184,7 +150,7 @@ static enum pd_status take_result(struct pd_dumping *d, size_t copy,
     if (result->unread) {
         return PD_OK;
     }
-    status = pd_activity_run(d->env, &activity, err);
+    status = pd_book_verified(&d->book, d->archives[place].row.seq, (unsigned)(copy + 1), result, err);
     return status == PD_OK ? retire_volume(d, copy, result, err) : status;
 }
 
@@ -291,11 +257,11 @@ static enum pd_status verify_tapes(struct pd_dumping *d, struct pd_error *err)
         }
         if (any) {
             struct pd_expect *expect = NULL;
-            status = pd_catalog_toc(d->catalog, archive->row.id, &toc, err);
+            status = pd_book_toc(&d->book, archive->index_offset, archive->index_len, &toc, err);
             if (status == PD_OK) {
                 status = pd_expect_new(&toc, &expect, err);
-                pd_toc_release(&toc);
             }
+            pd_toc_release(&toc);
             if (status == PD_OK) {
                 status = feed(d, archive, expect, wanted, err);
             }

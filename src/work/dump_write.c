@@ -20,6 +20,7 @@ struct writing {
     struct pd_copy_row *rows; /* of the live copies, compact; PD_COPIES_MAX of them */
     size_t row_copy[PD_COPIES_MAX]; /* copy of each row */
     size_t row_count;
+    struct pd_dump_problems problems; /* that its source files had; without a lock */
     char name[128];
 };
 
@@ -36,7 +37,7 @@ static enum pd_status produce(void *arg, struct pd_ring *ring, struct pd_error *
                                 .roots = d->row->roots,
                                 .record_size = pd_pool_config(d->pool)->block_size,
                                 .on_problem = pd_dump_take_problem,
-                                .problem_arg = d};
+                                .problem_arg = &d->problems};
 
     return pd_encode(&job, ring, 0, &w->toc, err);
 }
@@ -85,11 +86,11 @@ static void take_results(struct writing *w, struct pd_dump_archive *a)
         struct pd_copy_row *row = &w->rows[r];
         struct pd_dump_copy *copy = &a->copies[i];
 
+        copy->begun = true;
         row->tape_file = from->file_no;
         row->state = from->status == PD_OK ? PD_COPY_WRITTEN : PD_COPY_BAD;
         row->reason = from->status;
         snprintf(row->message, sizeof row->message, "%s", from->error.message);
-        copy->id = row->id;
         copy->tape_file = from->file_no;
         copy->written = from->status == PD_OK;
         copy->status = copy->written ? PD_UNVERIFIED : from->status;
@@ -107,7 +108,7 @@ static void take_results(struct writing *w, struct pd_dump_archive *a)
         }
     }
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
-        if (a->copies[i].id == 0) {
+        if (!a->copies[i].begun) {
             a->copies[i].status = pd_pool_copy(d->pool, i)->status == PD_OK
                                       ? PD_MISSING
                                       : pd_pool_copy(d->pool, i)->status;
@@ -115,52 +116,30 @@ static void take_results(struct writing *w, struct pd_dump_archive *a)
     }
 }
 
-struct recording {
-    struct pd_dumping *d;
-    struct writing *w;
-    struct pd_expect *expect; /* has the table of contents */
-};
-
-static enum pd_status commit_archive(void *arg, struct pd_error *err)
-{
-    struct recording *r = arg;
-
-    return pd_catalog_archive_written(r->d->catalog, r->w->row.id, pd_expect_toc(r->expect),
-                                      r->w->rows,
-                                      r->w->row_count, err);
-}
-
-/* A done archive goes to the catalog, to the index's spool and to the verifiers. */
+/* A done archive goes to the book, which tells the catalog, and to the verifiers. */
 static enum pd_status record(struct pd_dumping *d, struct writing *w, size_t place,
                              struct pd_error *err)
 {
-    struct recording recording = {d, w, NULL};
     struct pd_dump_archive *a = &d->archives[place];
-    struct pd_activity activity = {.name = "commit",
-                                   .subject = w->name,
-                                   .run = commit_archive,
-                                   .arg = &recording,
-                                   .retry = pd_dump_retry(d, "commit")};
-    enum pd_status status = pd_expect_new(&w->toc, &recording.expect, err);
+    struct pd_expect *expect = NULL;
+    enum pd_status status = pd_expect_new(&w->toc, &expect, err);
 
     if (status != PD_OK) {
         return status;
     }
-    /* read back while the catalog is written; the results wait until it is */
-    status = pd_dump_verify_archive(d, place, recording.expect, err);
+    status = pd_book_written(&d->book, &w->row, expect, w->rows, w->row_count, &w->problems,
+                             &a->index_offset, &a->index_len, &a->index_tape_file, err);
+    pd_dump_forget_problems(&w->problems);
     if (status == PD_OK) {
-        status = pd_activity_run(d->env, &activity, err);
-    }
-    if (status == PD_OK) {
-        status = pd_dump_spool_index(d, a, pd_expect_toc(recording.expect), err);
         d->row->archives++;
-        d->row->files += pd_expect_toc(recording.expect)->file_count;
-        d->row->bytes += pd_expect_toc(recording.expect)->payload_bytes;
+        d->row->files += pd_expect_toc(expect)->file_count;
+        d->row->bytes += pd_expect_toc(expect)->payload_bytes;
+        status = pd_dump_verify_archive(d, place, expect, err);
     } else {
         pd_log_line(d->env->log, PD_LOG_ERROR,
-                    "archive %s is on its volumes but not in the catalog", w->name);
+                    "archive %s is on its volumes but not in the journal", w->name);
     }
-    pd_expect_release(recording.expect);
+    pd_expect_release(expect);
     return status;
 }
 
@@ -191,23 +170,25 @@ static void name_archive(struct pd_dumping *d, struct writing *w)
     }
 }
 
-static enum pd_status begin_archive(void *arg, struct pd_error *err)
+static enum pd_status begin_archive(struct pd_dumping *d, struct writing *w,
+                                    struct pd_error *err)
 {
-    struct writing *w = arg;
+    const char *uuids[PD_COPIES_MAX];
 
-    return pd_catalog_archive_begin(w->d->catalog, &w->row, w->rows, w->row_count, err);
+    for (size_t r = 0; r < w->row_count; r++) {
+        uuids[r] = pd_pool_copy(d->pool, w->row_copy[r])->volume.uuid;
+    }
+    return pd_book_begin(&d->book, &w->row, w->rows, uuids, w->row_count, err);
 }
 
 static enum pd_status forget_archive(struct pd_dumping *d, struct writing *w,
                                      struct pd_error *err)
 {
-    enum pd_status status = pd_dump_flush_problems(d, false, err);
-
-    return status == PD_OK ? pd_catalog_archive_abandon(d->catalog, w->row.id, err) : status;
+    pd_dump_forget_problems(&d->problems);
+    return pd_book_abandon(&d->book, w->row.seq, err);
 }
 
-static enum pd_status add_place(struct pd_dumping *d, const struct writing *w, size_t *place,
-                                struct pd_error *err)
+enum pd_status pd_dump_add_archive(struct pd_dumping *d, size_t *place, struct pd_error *err)
 {
     if (d->archive_count == d->archive_cap) {
         size_t cap = d->archive_cap ? d->archive_cap * 2 : 16;
@@ -220,7 +201,6 @@ static enum pd_status add_place(struct pd_dumping *d, const struct writing *w, s
     }
     *place = d->archive_count++;
     memset(&d->archives[*place], 0, sizeof d->archives[*place]);
-    d->archives[*place].row = w->row;
     d->archives[*place].pair = d->pairs;
     return PD_OK;
 }
@@ -231,16 +211,11 @@ static enum pd_status write_one(struct pd_dumping *d, struct writing *w, struct 
                                 struct pd_error *record_err, struct pd_error *err)
 {
     struct pd_thread *thread = NULL;
-    struct pd_activity activity = {.name = "commit",
-                                   .subject = w->name,
-                                   .run = begin_archive,
-                                   .arg = w,
-                                   .retry = pd_dump_retry(d, "commit")};
     enum pd_status status;
 
     name_archive(d, w);
     atomic_store(&d->env->progress->archive_no, w->batch->seq);
-    status = pd_activity_run(d->env, &activity, err);
+    status = begin_archive(d, w, err);
     if (status == PD_OK) {
         status = pd_thread_start("archive", write_thread, w, NULL, &thread, err);
     }
@@ -249,7 +224,10 @@ static enum pd_status write_one(struct pd_dumping *d, struct writing *w, struct 
         return status;
     }
     while (*recorded == PD_OK && !pd_thread_wait(thread, POLL_NS)) {
-        *recorded = pd_dump_poll(d, record_err);
+        *recorded = pd_ledger_check(d->book.ledger, record_err);
+        if (*recorded == PD_OK) {
+            *recorded = pd_dump_poll(d, record_err);
+        }
     }
     return pd_thread_join(&thread, 0, err);
 }
@@ -262,18 +240,8 @@ static enum pd_status save_volumes(struct pd_dumping *d, struct pd_error *err)
 
     for (size_t i = 0; i < pd_pool_copies(d->pool) && status == PD_OK; i++) {
         struct pd_volume_row *volume = &pd_pool_copy(d->pool, i)->volume;
-        struct pd_volume_row fresh;
-        if (volume->id == 0) {
-            continue;
-        }
-        /* verifications have set more in the catalog meanwhile */
-        status = pd_catalog_volume_find(d->catalog, volume->uuid, &fresh, err);
-        if (status == PD_OK) {
-            fresh.state = volume->state;
-            fresh.tape_files = volume->tape_files;
-            fresh.used = volume->used;
-            fresh.last_written = volume->last_written;
-            status = pd_catalog_volume_update(d->catalog, &fresh, err);
+        if (volume->id != 0) {
+            status = pd_book_volume(&d->book, volume, err);
         }
     }
     return status;
@@ -322,8 +290,11 @@ static void name_volumes(struct pd_dumping *d)
 
 static enum pd_status next_pair(struct pd_dumping *d, struct pd_error *err)
 {
-    enum pd_status status = pd_pool_next_pair(d->pool, d->catalog, err);
+    enum pd_status status = pd_dump_settle(d, err);
 
+    if (status == PD_OK) {
+        status = pd_pool_next_pair(d->pool, err);
+    }
     if (status == PD_OK) {
         name_volumes(d);
     }
@@ -383,6 +354,18 @@ static enum pd_status change_pair(struct loop *loop, struct writing *w, struct p
     return status;
 }
 
+/* They go with the archive: the next one gets its own. */
+static void take_problems(struct writing *w)
+{
+    struct pd_dump_problems *from = &w->d->problems;
+
+    w->problems.list = from->list;
+    w->problems.count = from->count;
+    w->problems.cap = from->cap;
+    from->list = NULL;
+    from->count = from->cap = 0;
+}
+
 static enum pd_status after_write(struct loop *loop, struct writing *w, enum pd_status status,
                                   bool *again, struct pd_error *err)
 {
@@ -392,13 +375,15 @@ static enum pd_status after_write(struct loop *loop, struct writing *w, enum pd_
     *again = false;
     if (status == PD_OK) {
         size_t place = 0;
-        status = add_place(d, w, &place, err);
+        status = pd_dump_add_archive(d, &place, err);
         if (status == PD_OK) {
+            d->archives[place].row = w->row;
             take_results(w, &d->archives[place]);
+            take_problems(w);
             loop->before = w;
             loop->before_place = place;
             loop->in_vain = 0;
-            status = pd_dump_flush_problems(d, true, err);
+            status = pd_dump_tell_problems(d, &w->problems, err);
         }
         return status;
     }
@@ -406,7 +391,7 @@ static enum pd_status after_write(struct loop *loop, struct writing *w, enum pd_
         *again = true;
         return change_pair(loop, w, err);
     }
-    if (w->row.id != 0 && forget_archive(d, w, &late) != PD_OK) {
+    if (forget_archive(d, w, &late) != PD_OK) {
         pd_log_error(d->env->log, PD_LOG_ERROR, &late);
     }
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
@@ -461,6 +446,7 @@ static enum pd_status open_loop(struct pd_dumping *d, struct loop **out, struct 
         return pd_error_memory(err, "archives");
     }
     loop->d = d;
+    loop->mounted = d->mounted;
     for (int i = 0; i < 2; i++) {
         pd_batch_init(&loop->batches[i]);
         loop->writing[i].d = d;
@@ -490,6 +476,7 @@ static enum pd_status close_loop(struct loop *loop, enum pd_status status, struc
     for (int i = 0; i < 2; i++) {
         pd_batch_release(&loop->batches[i]);
         pd_toc_release(&loop->writing[i].toc);
+        pd_dump_forget_problems(&loop->writing[i].problems);
         free(loop->writing[i].rows);
     }
     free(loop);
@@ -510,8 +497,11 @@ enum pd_status pd_dump_write_all(struct pd_dumping *d, struct pd_error *err)
         if (status != PD_OK || batch->count == 0) {
             break;
         }
-        status = step(loop, batch, err);
+        if (batch->seq > d->last_seq) {
+            status = step(loop, batch, err);
+        }
         loop->turn = !loop->turn;
     }
+    d->all_written = status == PD_OK;
     return loop ? close_loop(loop, status, err) : status;
 }

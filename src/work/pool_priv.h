@@ -1,10 +1,11 @@
 /*
- * pool: what its files share. pool.c opens targets and picks pairs, pool_place.c names the places and
- * sees to it that two copies have two.
+ * pool: what its files share. pool.c opens targets, pool_pair.c picks pairs, pool_label.c labels new
+ * ones, pool_place.c names the places and sees to it that two copies have two.
  */
 #ifndef PAIRDUMP_WORK_POOL_PRIV_H
 #define PAIRDUMP_WORK_POOL_PRIV_H
 
+#include "pairdump/claim.h"
 #include "pairdump/pool.h"
 
 struct pd_pool {
@@ -15,13 +16,27 @@ struct pd_pool {
     struct pd_pool_copy copies[PD_COPIES_MAX];
     bool let_go[PD_COPIES_MAX];   /* closed for a reader, to be opened again */
     struct pd_retry retry;
+    struct pd_pool_run run;
 };
 
 /* Fills path, clean and config.copies of copy i; PD_USAGE when the place is no folder, or one that an
  * earlier copy has. */
 PD_MUST_USE enum pd_status pd_pool_name_place(struct pd_pool *pool, size_t i, const char *url,
                                               struct pd_error *err);
+/* Claims the drives among the targets; PD_BUSY names who has one. */
+PD_MUST_USE enum pd_status pd_pool_claim_drives(struct pd_pool *pool, struct pd_error *err);
 /* One copy only, or two on one file system: told, and allowed. */
 void pd_pool_warn_of_sharing(struct pd_pool *pool);
+
+/* Wrong usage fails the run; a device's trouble costs this copy only. */
+bool pd_pool_is_fatal(enum pd_status status);
+/* Copy i is out, with a warning; PD_OK while another one is left. */
+PD_MUST_USE enum pd_status pd_pool_lose(struct pd_pool *pool, size_t i, enum pd_status status,
+                                        struct pd_error *err);
+/* Labels a volume on target i. */
+PD_MUST_USE enum pd_status pd_pool_format(struct pd_pool *pool, size_t i,
+                                          const struct pd_label *label, struct pd_error *err);
+/* Labels new volumes, and records them. */
+PD_MUST_USE enum pd_status pd_pool_label_pair(struct pd_pool *pool, struct pd_error *err);
 
 #endif

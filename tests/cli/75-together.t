@@ -35,9 +35,34 @@ for i in 1 2 3 4; do
     runs+=($!)
 done
 wait "${runs[@]}"
-ok "on one pair of targets some run, others exit 4" bash -c 'grep -q 0 "$1"/shared* && ! grep -v "^[04]$" "$1"/shared* | grep .' _ "$T"
+same "$(cat "$T"/shared[1-4] | tr -d '\n')" 0000 "on one pair of targets each run gets volumes of its own"
 for i in 1 2 3 4; do
-    [ "$(cat "$T/shared$i")" = 0 ] && exits 0 "dump one$i is whole" $PD verify --dump "one$i"
+    exits 0 "dump one$i is whole" $PD verify --dump "one$i"
+done
+
+# one source for all: whoever comes first dumps it, once; the others name it and write nothing
+for n in 2 8; do
+    mkdir -p "$T/all$n/deep/below"
+    for f in 1 2 3 4 5 6 7 8 9; do head -c 300000 /dev/urandom >"$T/all$n/deep/below/f$f"; done
+    for i in 1 2 3 4 5 6 7 8; do mkdir "$T/c$n-$i" "$T/d$n-$i"; done
+    runs=()
+    for i in $(seq $n); do
+        # equal, above and below
+        case $((i % 3)) in 0) what=$T/all$n ;; 1) what=$T/all$n/deep ;; *) what=$T/all$n/deep/below ;; esac
+        (
+            $PD dump --name "all$n-$i" --block-size 64K --to "fault:write@1+=slow=2000000:disk:$T/c$n-$i" \
+                --to "disk:$T/d$n-$i" "$what" >"$T/out$n-$i" 2>&1
+            echo $? >"$T/all$n-exit$i"
+        ) &
+        runs+=($!)
+    done
+    wait "${runs[@]}"
+    same "$(cat "$T"/all$n-exit* | sort | uniq -c | tr -s ' ' | tr '\n' ,)" " 1 0, $((n - 1)) 4," \
+        "$n runs on one source: one dumps, the others exit 4"
+    ok "and they say who has it" bash -c '! grep -L "dump all'$n'-[1-8]\" *(host" $(grep -l 4 "$1"/all'$n'-exit* |
+        sed "s/all'$n'-exit/out'$n'-/") | grep .' _ "$T"
+    same "$(find "$T"/c$n-* "$T"/d$n-* -name '*.tar' | sed 's|/[^/]*$||' | sort -u | wc -l)" 2 "and have written nothing"
+    same "$($PD --json find "$T/all$n/deep/below/f1" | jq '.files | length')" 1 "each file is dumped once"
 done
 exits 0 "the catalog is true" $PD catalog check
 tap_done

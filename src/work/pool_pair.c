@@ -1,0 +1,359 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pairdump/registry.h"
+#include "pairdump/tar.h"
+#include "pool_priv.h"
+
+struct choice {
+    struct pd_pool *pool;
+    uint64_t after;   /* only pairs above this one */
+    uint64_t pair;    /* lowest appendable pair, 0: none */
+    struct pd_volume_row rows[PD_COPIES_MAX];
+    size_t found;
+};
+
+static bool belongs(const struct choice *choice, const struct pd_volume_row *row, size_t i)
+{
+    const struct pd_pool *pool = choice->pool;
+
+    return row->state == PD_VOLUME_APPENDABLE && row->pair > 0 && row->copy == i + 1 &&
+           strcmp(row->pool, pool->config.name) == 0 &&
+           row->block_size == pool->config.block_size &&
+           strcmp(row->location, pool->clean[i]) == 0;
+}
+
+static enum pd_status lowest_pair(void *arg, const struct pd_volume_row *row,
+                                  struct pd_error *err)
+{
+    struct choice *choice = arg;
+
+    (void)err;
+    for (size_t i = 0; i < choice->pool->config.copy_count; i++) {
+        if (belongs(choice, row, i) && row->pair > choice->after &&
+            (choice->pair == 0 || row->pair < choice->pair)) {
+            choice->pair = row->pair;
+        }
+    }
+    return PD_OK;
+}
+
+static enum pd_status take_row(void *arg, const struct pd_volume_row *row, struct pd_error *err)
+{
+    struct choice *choice = arg;
+
+    (void)err;
+    for (size_t i = 0; i < choice->pool->config.copy_count; i++) {
+        if (row->pair == choice->pair && belongs(choice, row, i)) {
+            choice->rows[i] = *row;
+            choice->found++;
+        }
+    }
+    return PD_OK;
+}
+
+/* ---- claims ---- */
+
+enum pd_status pd_pool_claim_drives(struct pd_pool *pool, struct pd_error *err)
+{
+    struct pd_claim claims[PD_COPIES_MAX] = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < pool->config.copy_count; i++) {
+        if (pd_target_url_exclusive(pool->config.copies[i])) {
+            claims[count++] = (struct pd_claim){.kind = PD_CLAIM_DRIVE, .name = pool->path[i]};
+        }
+    }
+    return pool->run.id != 0 && count > 0
+               ? pd_catalog_claim(pool->run.catalog, pool->run.id, claims, count,
+                                  pool->run.limit_ns, err)
+               : PD_OK;
+}
+
+/* A pair, with a claim for each of its volumes; a volume without a label is none. */
+struct pair {
+    struct pd_volume_row *rows;
+    struct pd_claim claims[PD_COPIES_MAX];
+    size_t count;
+};
+
+static enum pd_status claim_pair(struct pd_pool *pool, struct pair *pair, struct pd_error *err)
+{
+    struct pd_claim claims[PD_COPIES_MAX];
+    size_t n = 0;
+    enum pd_status status;
+
+    for (size_t i = 0; i < pair->count; i++) {
+        pair->claims[i] = (struct pd_claim){.kind = PD_CLAIM_VOLUME, .name = pair->rows[i].label};
+        if (pair->rows[i].label[0]) {
+            claims[n++] = pair->claims[i];
+        }
+    }
+    status = pd_catalog_claim(pool->run.catalog, pool->run.id, claims, n, pool->run.limit_ns, err);
+    for (size_t i = pair->count; i > 0 && status == PD_OK; i--) {
+        if (pair->rows[i - 1].label[0]) {
+            pair->claims[i - 1].taken_from = claims[--n].taken_from;
+        }
+    }
+    return status;
+}
+
+static enum pd_status unclaim_pair(struct pd_pool *pool, const struct pair *pair,
+                                   struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < pair->count && status == PD_OK; i++) {
+        if (pair->rows[i].label[0]) {
+            status = pd_catalog_unclaim(pool->run.catalog, pool->run.id, &pair->claims[i], err);
+        }
+    }
+    return status;
+}
+
+/* ---- mounting ---- */
+
+struct mounting {
+    struct pd_pool *pool;
+    size_t copy;
+    struct pd_volume_row *row;    /* of the volume to mount, or NULL */
+    const struct pd_label *label; /* to be formatted, or NULL */
+    const char *dump;             /* whose unrecorded tape files may go, or NULL */
+};
+
+/* Is the tape file one of the dump: an archive "<dump>.<seq>", or its index? */
+static enum pd_status is_of_dump(struct pd_target *target, uint32_t file_no, const char *dump,
+                                 bool *is, struct pd_error *err)
+{
+    size_t size = (size_t)pd_target_label(target)->block_size, got = 0, len = strlen(dump);
+    void *record = pd_record_alloc(size);
+    struct pd_error late = PD_ERROR_INIT;
+    char top[256] = "";
+    enum pd_status status = record ? pd_target_open_file(target, file_no, err)
+                                   : pd_error_memory(err, "a record");
+
+    if (status == PD_OK) {
+        if (pd_target_read(target, record, size, &got, &late) == PD_OK) {
+            (void)!pd_tar_top(record, got, top, sizeof top, &late);
+        }
+        status = pd_target_close_file(target, err);
+    }
+    *is = strncmp(top, dump, len) == 0 && top[len] == '.';
+    free(record);
+    return status;
+}
+
+/* Tape files behind those that the catalog knows go, when they are all of the dump that goes on. */
+static enum pd_status cut_unrecorded(struct pd_target *target, const struct mounting *m,
+                                     struct pd_target_position *position, struct pd_error *err)
+{
+    uint32_t known = (uint32_t)m->row->tape_files;
+    bool mine = true;
+    enum pd_status status = PD_OK;
+
+    for (uint32_t no = known; no < position->file_count && mine && status == PD_OK; no++) {
+        status = is_of_dump(target, no, m->dump, &mine, err);
+    }
+    if (status == PD_OK && mine) {
+        pd_log_line(m->pool->env->log, PD_LOG_NOTE,
+                    "%s: tape files from %" PRIu32 " on were not recorded and are given up",
+                    m->row->label, known);
+        status = pd_target_cut(target, known, err);
+    }
+    return status == PD_OK ? pd_target_position(target, position, err) : status;
+}
+
+static enum pd_status check_position(struct pd_target *target, const struct mounting *m,
+                                     struct pd_error *err)
+{
+    struct pd_target_position position = {0};
+    enum pd_status status = pd_target_position(target, &position, err);
+
+    if (status == PD_OK && m->dump && position.file_count > m->row->tape_files) {
+        status = cut_unrecorded(target, m, &position, err);
+    }
+    if (status == PD_OK && position.file_count != m->row->tape_files) {
+        status = pd_error_set(err, PD_WRONG_VOLUME, 0,
+                              "holds %" PRIu32 " tape files, the catalog says %" PRIu64,
+                              position.file_count, m->row->tape_files);
+    }
+    return status;
+}
+
+static enum pd_status mount_volume(void *arg, struct pd_error *err)
+{
+    struct mounting *m = arg;
+    struct pd_target *target = m->pool->copies[m->copy].target;
+    enum pd_status status;
+
+    if (m->label) {
+        return pd_target_format(target, m->label, err);
+    }
+    status = pd_target_mount(target, m->row->label, err);
+    if (status == PD_OK) {
+        status = pd_target_claim(target, err);
+    }
+    if (status == PD_OK) { /* only now no other run can write to it: what it holds may be more */
+        char uuid[PD_UUID_TEXT];
+        memcpy(uuid, m->row->uuid, sizeof uuid);
+        status = pd_catalog_volume_find(m->pool->run.catalog, uuid, m->row, err);
+    }
+    if (status == PD_OK && m->row->state != PD_VOLUME_APPENDABLE) {
+        status = pd_error_set(err, PD_VOLUME_FULL, 0, "another run has filled it meanwhile");
+    }
+    if (status == PD_OK && strcmp(pd_target_label(target)->uuid, m->row->uuid) != 0) {
+        status = pd_error_set(err, PD_WRONG_VOLUME, 0, "has another UUID than in the catalog");
+    }
+    if (status == PD_OK) {
+        status = check_position(target, m, err);
+    }
+    if (status != PD_OK) {
+        pd_error_context(err, m->row->label, NULL, NULL);
+    }
+    return status;
+}
+
+static enum pd_status load(struct pd_pool *pool, size_t i, struct pd_volume_row *row,
+                           const struct pd_label *label, const char *dump, struct pd_error *err)
+{
+    struct mounting mounting = {pool, i, row, label, dump};
+    struct pd_activity activity = {.name = "load",
+                                   .subject = label ? label->label : row->label,
+                                   .run = mount_volume,
+                                   .arg = &mounting,
+                                   .retry = pool->retry};
+
+    return pd_activity_run(pool->env, &activity, err);
+}
+
+enum pd_status pd_pool_format(struct pd_pool *pool, size_t i, const struct pd_label *label,
+                              struct pd_error *err)
+{
+    return load(pool, i, NULL, label, NULL, err);
+}
+
+/* A volume that is not as the catalog says gets nothing more, and what it holds is doubted; but for one
+ * that a run left behind which can still be resumed: that one explains it. */
+static enum pd_status set_aside(struct pd_pool *pool, const struct pair *pair, size_t i,
+                                const struct pd_error *why, struct pd_error *err)
+{
+    struct pd_volume_row row = pair->rows[i];
+    enum pd_status status;
+
+    pd_log_error(pool->env->log, PD_LOG_WARN, why);
+    if (pair->claims[i].taken_from != 0) {
+        pd_log_line(pool->env->log, PD_LOG_WARN,
+                    "%s was left by an interrupted dump; resume that one", row.label);
+        return PD_OK;
+    }
+    pd_log_line(pool->env->log, PD_LOG_WARN, "pair %" PRIu64 " is set aside and not appended to",
+                row.pair);
+    if (why->status != PD_WRONG_VOLUME && why->status != PD_BAD_FORMAT &&
+        why->status != PD_FOREIGN) {
+        return PD_OK;
+    }
+    row.state = PD_VOLUME_BAD;
+    status = pd_catalog_volume_update(pool->run.catalog, &row, err);
+    return status == PD_OK ? pd_catalog_volume_doubt(pool->run.catalog, row.id, why, err) : status;
+}
+
+static enum pd_status mount_claimed(struct pd_pool *pool, struct pair *pair, const char *dump,
+                                    bool *good, struct pd_error *err)
+{
+    for (size_t i = 0; i < pair->count && *good; i++) {
+        struct pd_error why = PD_ERROR_INIT;
+        enum pd_status status = PD_OK;
+        if (!pair->rows[i].label[0]) {
+            continue;
+        }
+        if (pool->copies[i].target) {
+            status = load(pool, i, &pair->rows[i], NULL, dump, &why);
+        }
+        if (status == PD_OK && pool->copies[i].target) {
+            pool->copies[i].volume = pair->rows[i];
+            continue;
+        }
+        *good = false; /* a lost copy: a pair of its own keeps the numbers in step */
+        if (status == PD_INTERRUPTED || status == PD_NO_MEMORY || status == PD_BUSY ||
+            pd_status_exit(status) == PD_EXIT_CATALOG) {
+            *err = why;
+            return status;
+        }
+        if (status != PD_OK && status != PD_VOLUME_FULL) {
+            status = set_aside(pool, pair, i, &why, err);
+            if (status != PD_OK) {
+                return status;
+            }
+        }
+    }
+    return PD_OK;
+}
+
+/* Claims and mounts a pair. *good false: it is another run's, or cannot be appended to. */
+static enum pd_status mount_pair(struct pd_pool *pool, struct pair *pair, const char *dump,
+                                 bool *good, struct pd_error *err)
+{
+    struct pd_error late = PD_ERROR_INIT;
+    enum pd_status status = claim_pair(pool, pair, err);
+
+    *good = status == PD_OK;
+    if (status == PD_BUSY) {
+        pd_log_error(pool->env->log, PD_LOG_INFO, err);
+        pd_error_clear(err);
+        return PD_OK;
+    }
+    if (status != PD_OK) {
+        return status;
+    }
+    status = mount_claimed(pool, pair, dump, good, err);
+    if (!*good) {
+        enum pd_status unclaimed = unclaim_pair(pool, pair, &late);
+        if (status == PD_OK && unclaimed != PD_OK) {
+            *err = late;
+            status = unclaimed;
+        }
+    }
+    return status;
+}
+
+enum pd_status pd_pool_take_pair(struct pd_pool *pool, const struct pd_volume_row *volumes,
+                                 const char *name, bool *good, struct pd_error *err)
+{
+    struct pair pair = {.rows = calloc(PD_COPIES_MAX, sizeof *pair.rows),
+                        .count = pool->config.copy_count};
+    enum pd_status status = pair.rows ? PD_OK : pd_error_memory(err, "pair");
+
+    *good = false;
+    if (status == PD_OK) {
+        memcpy(pair.rows, volumes, pair.count * sizeof *pair.rows);
+        status = mount_pair(pool, &pair, name, good, err);
+    }
+    free(pair.rows);
+    return status;
+}
+
+enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err)
+{
+    struct choice *choice = calloc(1, sizeof *choice);
+    bool good = false;
+    enum pd_status status = choice ? PD_OK : pd_error_memory(err, "pair");
+
+    while (status == PD_OK && !good) {
+        uint64_t after = choice->pair;
+        memset(choice, 0, sizeof *choice);
+        choice->pool = pool;
+        choice->after = after;
+        status = pd_catalog_volumes(pool->run.catalog, lowest_pair, choice, err);
+        if (status != PD_OK || choice->pair == 0) {
+            break;
+        }
+        status = pd_catalog_volumes(pool->run.catalog, take_row, choice, err);
+        if (status == PD_OK && choice->found == pool->config.copy_count) {
+            struct pair pair = {.rows = choice->rows, .count = choice->found};
+            status = mount_pair(pool, &pair, NULL, &good, err);
+        }
+    }
+    free(choice);
+    return status == PD_OK && !good ? pd_pool_label_pair(pool, err) : status;
+}

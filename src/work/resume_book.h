@@ -1,0 +1,39 @@
+/*
+ * resume_book: what the journal of a dump says to the run that goes on with it.
+ */
+#ifndef PAIRDUMP_WORK_RESUME_BOOK_H
+#define PAIRDUMP_WORK_RESUME_BOOK_H
+
+#include "dump_priv.h"
+
+enum pd_told { PD_TOLD_BEGUN, PD_TOLD_WRITTEN, PD_TOLD_GONE };
+
+struct pd_told_archive {
+    uint64_t seq;
+    enum pd_told state;
+    uint64_t offset, len; /* of its index text, once written */
+    uint32_t tape_file;
+};
+
+struct pd_story {
+    struct pd_dump_plan plan;
+    bool listed; /* the list of files is whole */
+    uint64_t list_layout, list_size, skipped;
+    struct pd_list_totals totals;
+    struct pd_told_archive *archives; /* in the order of their last begin */
+    size_t count, room;
+    char volumes[PD_COPIES_MAX][PD_UUID_TEXT]; /* that the last one was begun on; "": none */
+    struct {
+        bool written; /* since the last archive was begun */
+        uint32_t tape_file;
+    } indexes[PD_COPIES_MAX];
+};
+
+/* Release it in any case. */
+PD_MUST_USE enum pd_status pd_story_read(struct pd_dump_book *book, struct pd_story *story,
+                                         struct pd_error *err);
+void pd_story_release(struct pd_story *story);
+/* The archive of that number; NULL: never begun. */
+struct pd_told_archive *pd_story_archive(struct pd_story *story, uint64_t seq);
+
+#endif
