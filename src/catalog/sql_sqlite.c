@@ -227,22 +227,28 @@ static const struct pd_sql_ops sqlite_ops = {
     .close = lite_close,
 };
 
-/* SQLite would make the file readable by all that the umask lets. */
+/* SQLite would make the file readable by all that the umask lets. A file that is there is not opened:
+ * closing it would drop the locks that another session of this process holds on it (fcntl(2)), and with
+ * them the log of what it has committed. */
 static enum pd_status make_file(const char *path, bool create, struct pd_error *err)
 {
-    int fd = open(path, O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
-
-    if (fd < 0 && errno == ENOENT && !create) {
+    if (access(path, R_OK | W_OK) == 0) {
+        return PD_OK;
+    }
+    if (errno == ENOENT && !create) {
         return pd_error_set(err, PD_CATALOG, 0,
                             "there is no catalog %s; a dump or \"pairdump catalog init\" makes it",
                             path);
     }
-    if (fd < 0) {
+    int fd = errno == ENOENT ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+    if (fd < 0 && errno != EEXIST) { /* another process may just have made it */
         int saved = errno;
         enum pd_status status = saved == ENOSPC ? PD_NO_SPACE : PD_CATALOG;
         return pd_error_set(err, status, saved, "cannot open the catalog %s", path);
     }
-    close(fd);
+    if (fd >= 0) {
+        close(fd);
+    }
     return PD_OK;
 }
 

@@ -1,12 +1,9 @@
-#include <archive_entry.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agree_priv.h"
 #include "pairdump/tar.h"
-
-#define INDEX_END ".index"
 
 struct look {
     const struct pd_agree_run *run;
@@ -90,41 +87,16 @@ static enum pd_status settle(struct look *look, enum pd_status found, struct pd_
 
 /* ---- one tape file ---- */
 
-struct first {
-    const void *bytes;
-    size_t len;
-};
-
-static enum pd_status give_first(void *arg, const void **bytes, size_t *len, struct pd_error *err)
-{
-    struct first *first = arg;
-
-    (void)err;
-    *bytes = first->bytes;
-    *len = first->len;
-    first->len = 0;
-    return PD_OK;
-}
-
 /* Top folder of what the record in the buffer begins; "" when it begins no folder. */
 static enum pd_status read_top(const struct look *look, size_t len, struct pd_buf *top,
                                struct pd_error *err)
 {
-    struct first first = {look->record, len};
-    struct pd_tar_reader *reader = NULL;
-    struct archive_entry *entry = NULL;
     struct pd_error ignored = PD_ERROR_INIT;
-    const char *name = "";
-    enum pd_status status = pd_tar_reader_new(give_first, &first, &reader, err);
+    char name[256] = "";
 
-    if (status == PD_OK && pd_tar_next(reader, &entry, &ignored) == PD_OK && entry != NULL)
-        name = archive_entry_pathname(entry);
+    (void)!pd_tar_top(look->record, len, name, sizeof name, &ignored);
     pd_buf_clear(top);
-    if (status == PD_OK && strchr(name, '/') != NULL &&
-        pd_buf_append(top, name, strcspn(name, "/")) != PD_OK)
-        status = pd_error_memory(err, "a name");
-    pd_tar_reader_free(reader);
-    return status;
+    return pd_buf_puts(top, name) == PD_OK ? PD_OK : pd_error_memory(err, "a name");
 }
 
 static enum pd_status check_record(const struct look *look, const struct pd_toc *toc,
@@ -270,22 +242,22 @@ static enum pd_status top_of_file(struct look *look, uint32_t tape_file, struct 
     return status;
 }
 
-/* Is it the index of a dump that has not come to its end? */
-static enum pd_status is_open_index(const struct look *look, const struct pd_buf *top, bool *is,
-                                    struct pd_error *err)
+/* Is it an archive, or the index, of a dump that has not come to its end? */
+static enum pd_status is_of_open_dump(const struct look *look, const struct pd_buf *top, bool *is,
+                                      struct pd_error *err)
 {
-    size_t end = strlen(INDEX_END);
+    char *dot = top->len > 0 ? strrchr(top->data, '.') : NULL;
     struct pd_dump_row dump;
     struct pd_error why = PD_ERROR_INIT;
     enum pd_status status;
 
     *is = false;
-    if (top->len <= end || strcmp(top->data + top->len - end, INDEX_END) != 0)
+    if (dot == NULL)
         return PD_OK;
-    top->data[top->len - end] = '\0';
+    *dot = '\0';
     status = pd_catalog_dump_find(look->run->catalog, top->data, &dump, &why);
     *is = status == PD_OK && dump.state != PD_DUMP_DONE && strcmp(dump.name, top->data) == 0;
-    top->data[top->len - end] = INDEX_END[0];
+    *dot = '.';
     if (status == PD_OK || status == PD_NOT_FOUND)
         return PD_OK;
     *err = why;
@@ -296,7 +268,7 @@ static enum pd_status is_open_index(const struct look *look, const struct pd_buf
 static enum pd_status is_left_over(const struct look *look, const struct pd_buf *top, bool *is,
                                    struct pd_error *err)
 {
-    enum pd_status status = is_open_index(look, top, is, err);
+    enum pd_status status = is_of_open_dump(look, top, is, err);
 
     for (size_t i = 0; i < look->copies.count && top->len > 0; i++)
         *is = *is || (!pd_agree_copy_counts(&look->copies.list[i]) &&

@@ -64,5 +64,23 @@ for n in 2 8; do
     same "$(find "$T"/c$n-* "$T"/d$n-* -name '*.tar' | sed 's|/[^/]*$||' | sort -u | wc -l)" 2 "and have written nothing"
     same "$($PD --json find "$T/all$n/deep/below/f1" | jq '.files | length')" 1 "each file is dumped once"
 done
+
+# what a run has committed, others see at once, however often they open the catalog and leave
+mkdir "$T/many" "$T/e" "$T/f"
+for f in 1 2 3 4 5 6; do head -c 600000 /dev/urandom >"$T/many/f$f"; done
+$PD dump --name seen --block-size 64K --batch-files 1 --to "disk:$T/e" \
+    --to "fault:write@1+=slow=1000000:disk:$T/f" "$T/many" >/dev/null 2>&1 &
+pid=$!
+behind=0 most=0
+while kill -0 $pid 2>/dev/null; do
+    on_disk=$(ls "$T"/f/*/*.tar 2>/dev/null | grep -c 'seen\.0')
+    sleep 0.2
+    known=$($PD --json show seen 2>/dev/null | jq '[.copy_list[] | select(.state != "writing")] | length / 2')
+    [ "${known%.*}" -ge "$on_disk" ] 2>/dev/null || { kill -0 $pid 2>/dev/null && behind=$((behind + 1)); }
+    [ "${known%.*}" -gt "$most" ] 2>/dev/null && most=${known%.*}
+done
+wait $pid
+same $? 0 "a slow dump that is looked at ends well"
+ok "its archives are seen while it runs ($most, $behind looks too early)" test "$most" -ge 4 -a "$behind" -le 2
 exits 0 "the catalog is true" $PD catalog check
 tap_done
