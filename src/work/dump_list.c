@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dump_priv.h"
@@ -9,10 +11,58 @@
 
 enum { CATALOG_BYTES_PER_FILE = 400 };
 
-static enum pd_status keep_new(void *arg, const struct pd_item *item, bool *keep,
+/* Files that this run writes to. They change while they are read, and closing the catalog's after
+ * reading would drop the locks on it (fcntl(2)). */
+enum { OWN_MAX = 6 };
+struct own {
+    struct pd_dumping *d;
+    struct {
+        dev_t dev;
+        ino_t ino;
+    } files[OWN_MAX];
+    size_t count;
+};
+
+static void add_own(struct own *own, const char *path, const char *suffix)
+{
+    struct pd_buf name = PD_BUF_INIT;
+    struct stat st;
+
+    if (path && own->count < OWN_MAX && pd_buf_printf(&name, "%s%s", path, suffix) == PD_OK &&
+        stat(name.data, &st) == 0) {
+        own->files[own->count].dev = st.st_dev;
+        own->files[own->count++].ino = st.st_ino;
+    }
+    pd_buf_free(&name);
+}
+
+static void find_own(struct pd_dumping *d, struct own *own)
+{
+    const char *catalog = pd_catalog_path(d->catalog);
+
+    memset(own, 0, sizeof *own);
+    own->d = d;
+    add_own(own, catalog, "");
+    add_own(own, catalog, "-wal");
+    add_own(own, catalog, "-shm");
+    add_own(own, d->book.dir, "/journal");
+    add_own(own, d->book.dir, "/list");
+    add_own(own, d->book.dir, "/index");
+}
+
+static bool is_own(const struct own *own, const struct pd_item *item)
+{
+    bool is = false;
+
+    for (size_t i = 0; i < own->count && item->kind == PD_KIND_FILE; i++) {
+        is = is || (own->files[i].dev == item->dev && own->files[i].ino == item->ino);
+    }
+    return is;
+}
+
+static enum pd_status keep_new(struct pd_dumping *d, const struct pd_item *item, bool *keep,
                                struct pd_error *err)
 {
-    struct pd_dumping *d = arg;
     enum pd_status why = PD_INTERNAL;
     enum pd_status status = pd_catalog_held(d->catalog, item,
                                             (unsigned)pd_pool_copies(d->pool), &why, err);
@@ -20,6 +70,20 @@ static enum pd_status keep_new(void *arg, const struct pd_item *item, bool *keep
     *keep = status != PD_OK || why != PD_OK;
     d->row->skipped += !*keep;
     return status;
+}
+
+static enum pd_status keep_item(void *arg, const struct pd_item *item, bool *keep,
+                                struct pd_error *err)
+{
+    const struct own *own = arg;
+
+    *keep = !is_own(own, item);
+    if (!*keep) {
+        pd_log_line(own->d->env->log, PD_LOG_INFO, "%s is left out: this run writes to it",
+                    item->path);
+        return PD_OK;
+    }
+    return own->d->options->incremental ? keep_new(own->d, item, keep, err) : PD_OK;
 }
 
 enum pd_status pd_dump_open_source(struct pd_dumping *d, struct pd_error *err)
@@ -67,13 +131,14 @@ static enum pd_status take_totals(struct pd_dumping *d, struct pd_error *err)
 enum pd_status pd_dump_list(struct pd_dumping *d, struct pd_error *err)
 {
     uint64_t began = pd_clock_monotonic(d->env->clock);
+    struct own own;
     enum pd_status status;
 
     atomic_store(&d->env->progress->phase, PD_PHASE_LIST);
     status = new_list(d, err);
     if (status == PD_OK) {
-        status = pd_scan(d->env, d->source, d->options->incremental ? keep_new : NULL, d, d->list,
-                         err);
+        find_own(d, &own);
+        status = pd_scan(d->env, d->source, keep_item, &own, d->list, err);
     }
     if (status == PD_OK && !d->options->dry_run) {
         status = pd_book_listed(&d->book, d->list, d->row->skipped, &d->problems, err);

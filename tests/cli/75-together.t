@@ -65,8 +65,14 @@ for n in 2 8; do
     same "$($PD --json find "$T/all$n/deep/below/f1" | jq '.files | length')" 1 "each file is dumped once"
 done
 
+mkdir "$T/e" "$T/f"
+# its own catalog and journal are no source, wherever they lie
+exits 0 "a dump of the folder that its catalog lies in" $PD dump --name home --to "disk:$T/e" --to "disk:$T/f" "$XDG_STATE_HOME" "$T/src1"
+exits 0 "finds what is there" $PD find --dump home '*'
+ok "but not what it writes to" bash -c '! grep -E "catalog\.db|/(journal|list|index)$" "$1" && grep -q "/src1/f" "$1"' _ "$T/out"
+
 # what a run has committed, others see at once, however often they open the catalog and leave
-mkdir "$T/many" "$T/e" "$T/f"
+mkdir "$T/many"
 for f in 1 2 3 4 5 6; do head -c 600000 /dev/urandom >"$T/many/f$f"; done
 $PD dump --name seen --block-size 64K --batch-files 1 --to "disk:$T/e" \
     --to "fault:write@1+=slow=1000000:disk:$T/f" "$T/many" >/dev/null 2>&1 &
