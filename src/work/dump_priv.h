@@ -118,6 +118,10 @@ void pd_plan_release(struct pd_dump_plan *plan);
 /* dump_write.c: all batches; the last pair is indexed and its verifiers are finished. */
 PD_MUST_USE enum pd_status pd_dump_write_all(struct pd_dumping *d, struct pd_error *err);
 
+/* The summary names a volume of a copy once, and those of the pair at hand. */
+void pd_dump_name_volume(struct pd_dumping *d, size_t copy, const char *label);
+void pd_dump_name_pair(struct pd_dumping *d);
+
 /* dump_verify.c */
 PD_MUST_USE bool pd_dump_choose(struct pd_dumping *d, size_t archive);
 /* Feeds the verifiers of disks. Their results are recorded by pd_dump_poll, after the archive. */

@@ -275,16 +275,23 @@ static enum pd_status close_pair(struct pd_dumping *d, enum closing why, struct 
     return status;
 }
 
-static void name_volumes(struct pd_dumping *d)
+void pd_dump_name_volume(struct pd_dumping *d, size_t copy, const char *label)
+{
+    char *labels = d->summary->copies[copy].labels;
+    size_t size = sizeof d->summary->copies[copy].labels;
+    size_t len = strlen(labels), own = strlen(label);
+
+    if (own > 0 && len + own + 1 < size &&
+        !(len >= own && strcmp(labels + len - own, label) == 0)) {
+        snprintf(labels + len, size - len, "%s%s", len ? " " : "", label);
+    }
+}
+
+void pd_dump_name_pair(struct pd_dumping *d)
 {
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
         struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
-        char *labels = d->summary->copies[i].labels;
-        size_t size = sizeof d->summary->copies[i].labels;
-        size_t len = strlen(labels);
-        if (copy->target && len + 12 < size) {
-            snprintf(labels + len, size - len, "%s%s", len ? " " : "", copy->volume.label);
-        }
+        pd_dump_name_volume(d, i, copy->target ? copy->volume.label : "");
     }
 }
 
@@ -296,7 +303,7 @@ static enum pd_status next_pair(struct pd_dumping *d, struct pd_error *err)
         status = pd_pool_next_pair(d->pool, err);
     }
     if (status == PD_OK) {
-        name_volumes(d);
+        pd_dump_name_pair(d);
     }
     return status;
 }

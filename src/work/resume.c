@@ -130,6 +130,7 @@ static enum pd_status load_copy(void *arg, const struct pd_copy_row *row, struct
                                           loading->archive->row.record_size
                                     : 0;
     loading->volumes[i] = row->volume_id;
+    pd_dump_name_volume(d, i, row->label);
     return PD_OK;
 }
 
@@ -285,6 +286,9 @@ static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
         d->pairs++;
     }
     d->mounted = good;
+    if (good) {
+        pd_dump_name_pair(d);
+    }
     return status;
 }
 
