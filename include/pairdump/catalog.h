@@ -123,6 +123,8 @@ void pd_catalog_close(struct pd_catalog *catalog);
 /* A session of its own on the same database, for another thread. */
 PD_MUST_USE enum pd_status pd_catalog_again(const struct pd_catalog *catalog,
                                             struct pd_catalog **out, struct pd_error *err);
+/* From now on what a later try could mend is told at once: the caller tries again by itself. */
+void pd_catalog_try_once(struct pd_catalog *catalog);
 /* File of an embedded catalog, to check free space beside it; NULL for a server. */
 const char *pd_catalog_path(const struct pd_catalog *catalog);
 unsigned pd_catalog_schema_version(const struct pd_catalog *catalog);

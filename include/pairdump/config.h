@@ -53,6 +53,8 @@ struct pd_config {
                               /var/lib/pairdump for root */
     uint64_t buffer;       /* bytes of the block ring; default 64 MiB */
     uint64_t stall_ns;     /* default 15 min */
+    uint64_t catalog_wait_ns; /* how long the end of a dump waits for a catalog that cannot be
+                                 reached; default 30 s */
     uint64_t claim_limit_ns;  /* age of a heartbeat at which its run counts as gone; default 10 min */
     uint64_t catalog_reserve; /* bytes kept free beside the catalog; default 16 MiB */
     struct pd_pool_config *pools;

@@ -52,6 +52,7 @@ static const struct key catalog_keys[] = {
     MAIN("url", TEXT, catalog_url, 0, 0),
     MAIN("credentials", TEXT, credentials, 0, 0),
     MAIN("reserve", SIZE, catalog_reserve, 0, 0),
+    MAIN("wait", DURATION, catalog_wait_ns, 0, INT64_MAX),
     MAIN("claim-limit", DURATION, claim_limit_ns, CLAIM_LIMIT_MIN_NS, INT64_MAX),
     {NULL, TEXT, 0, 0, 0},
 };
@@ -407,6 +408,7 @@ static enum pd_status make_defaults(const char *(*getenv_fn)(const char *name),
     }
     config->buffer = UINT64_C(64) << 20;
     config->stall_ns = UINT64_C(900) * (uint64_t)PD_NS_PER_S;
+    config->catalog_wait_ns = UINT64_C(30) * (uint64_t)PD_NS_PER_S;
     config->claim_limit_ns = UINT64_C(600) * (uint64_t)PD_NS_PER_S;
     config->catalog_reserve = UINT64_C(16) << 20;
     config->state_dir = default_state_dir(getenv_fn);

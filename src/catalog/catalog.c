@@ -215,7 +215,7 @@ enum pd_status pd_cat_transaction(struct pd_catalog *catalog, enum pd_cat_again 
         .name = "catalog",
         .run = try_transaction,
         .arg = &t,
-        .retry = again == PD_CAT_ONCE ? PD_RETRY_ONCE : retry,
+        .retry = again == PD_CAT_ONCE || catalog->once ? PD_RETRY_ONCE : retry,
     };
     enum pd_status status;
 
@@ -341,6 +341,11 @@ void pd_catalog_close(struct pd_catalog *catalog)
         free(catalog->url);
         free(catalog);
     }
+}
+
+void pd_catalog_try_once(struct pd_catalog *catalog)
+{
+    catalog->once = true;
 }
 
 const char *pd_catalog_path(const struct pd_catalog *catalog)

@@ -24,6 +24,7 @@ struct pd_catalog {
     struct pd_sql *sql;
     char *url;
     const char *path; /* of an embedded one, in url; else NULL */
+    bool once; /* nothing is tried again */
     unsigned schema;
     unsigned depth; /* of transactions; only the outermost is one of the database */
     bool doomed;    /* something within this one failed, so it cannot be committed */

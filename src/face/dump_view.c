@@ -83,6 +83,8 @@ static const char *verdict(enum pd_status status)
         return status == PD_UNVERIFIED ? "WRITTEN, UNVERIFIED" : "DEGRADED";
     case PD_EXIT_INTERRUPTED:
         return "INTERRUPTED";
+    case PD_EXIT_CATALOG:
+        return "NOT RECORDED";
     default:
         return "FAILED";
     }

@@ -7,8 +7,6 @@
 
 enum { NAME_MAX_LEN = 64 };
 
-#define CATALOG_PATIENCE_NS UINT64_C(30000000000) /* for a server that is away */
-
 struct pd_retry pd_dump_retry(const struct pd_dumping *d, const char *activity)
 {
     return pd_config_retry(d->options->config, activity);
@@ -315,6 +313,9 @@ static void release(struct pd_dumping *d, bool done)
     struct pd_error late = PD_ERROR_INIT;
 
     pd_book_release(&d->book, done);
+    if (d->summary->status != PD_OK && pd_status_exit(d->summary->status) == PD_EXIT_CATALOG) {
+        pd_catalog_try_once(d->catalog); /* it was waited for already */
+    }
     if (d->run.id != 0 && pd_catalog_run_remove(d->catalog, d->run.id, &late) != PD_OK) {
         pd_log_error(d->env->log, PD_LOG_WARN, &late); /* others see that its process is gone */
     }
@@ -330,7 +331,8 @@ static void release(struct pd_dumping *d, bool done)
 
 enum pd_status pd_dump_settle(struct pd_dumping *d, struct pd_error *err)
 {
-    return d->book.ledger ? pd_ledger_settle(d->book.ledger, CATALOG_PATIENCE_NS, err) : PD_OK;
+    return d->book.ledger ? pd_ledger_settle(d->book.ledger, d->options->config->catalog_wait_ns, err)
+                          : PD_OK;
 }
 
 static enum pd_status write_all(struct pd_dumping *d, struct pd_error *err)

@@ -53,7 +53,11 @@ static enum pd_status step(struct pd_ledger *ledger, bool *idle, struct pd_error
 
     *idle = false;
     if (!ledger->catalog) {
-        return pd_catalog_again(job->catalog, &ledger->catalog, err);
+        status = pd_catalog_again(job->catalog, &ledger->catalog, err);
+        if (status == PD_OK) {
+            pd_catalog_try_once(ledger->catalog);
+        }
+        return status;
     }
     if (job->run_id != 0 && now() >= ledger->next_beat) {
         status = pd_catalog_run_beat(ledger->catalog, job->run_id, err);

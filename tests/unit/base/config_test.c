@@ -80,6 +80,7 @@ static void check_defaults(const struct pd_config *config)
     assert_true(config->stall_ns == UINT64_C(900000000000));
     assert_true(config->catalog_reserve == UINT64_C(16) << 20);
     assert_true(config->claim_limit_ns == UINT64_C(600000000000));
+    assert_true(config->catalog_wait_ns == UINT64_C(30000000000));
     assert_int_equal(config->pool_count, 0);
     assert_int_equal(config->retry_count, 1);
     assert_int_equal(retry.tries, 3);
@@ -155,6 +156,7 @@ static const struct {
     {"pairdump", "stall-timeout", {"0", "90", "15m", "1d"}, {"", "-1", "1M", "1w", "1.5h"}},
     {"catalog", "url", {"sqlite:/x", "mysql:"}, {"", "#x", "a\t#b"}},
     {"catalog", "credentials", {"/x"}, {""}},
+    {"catalog", "wait", {"0", "30s", "1h"}, {"", "x", "-1s"}},
     {"catalog", "claim-limit", {"1m", "10m", "1d"}, {"", "0", "59s", "x", "400000d"}},
     {"catalog", "reserve", {"0", "5G"}, {"", "x", "17000P"}},
     {"pool p", "copy1", {"disk:/a b", "disk:/a#b"}, {"", "disk:/a # first"}},
@@ -219,7 +221,7 @@ static void test_every_key(void **state)
 static void test_values_arrive(void **state)
 {
     struct pd_config *config = parse_ok("[pairdump]\nstate-dir=/s\nstall-timeout=0\nbuffer=2M\n"
-                                        "[catalog]\nreserve=3M\nclaim-limit=5m\n"
+                                        "[catalog]\nreserve=3M\nclaim-limit=5m\nwait=2s\n"
                                         "[pool a]\ncopy1=disk:/1\nblock-size=64K\nbatch-files=9\n"
                                         "verify=sample=25%\nlabel-prefix=X\nreserve=0\n"
                                         "[pool b]\ncopy2=disk:/2\ncopy1=disk:/1\ncopy3=disk:/3\n"
@@ -233,6 +235,7 @@ static void test_values_arrive(void **state)
     assert_true(config->buffer == 2097152);
     assert_true(config->catalog_reserve == 3145728);
     assert_true(config->claim_limit_ns == UINT64_C(300000000000));
+    assert_true(config->catalog_wait_ns == UINT64_C(2000000000));
     assert_int_equal(config->pool_count, 2);
     assert_true(a->block_size == 65536 && a->batch_files == 9 && a->reserve == 0);
     assert_string_equal(a->label_prefix, "X");
