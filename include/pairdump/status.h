@@ -65,7 +65,7 @@ enum pd_exit {
     X(PD_SOURCE_UNREADABLE, "source-unreadable", PD_SEV_WARN, false, PD_EXIT_DEGRADED,             \
       "source file cannot be read; it is not whole in the dump")                                   \
     X(PD_INTERRUPTED, "interrupted", PD_SEV_ERROR, false, PD_EXIT_INTERRUPTED,                     \
-      "interrupted; what was recorded stays valid")                                                \
+      "interrupted; what was recorded stays valid, resume finishes a dump")                                                \
     X(PD_USAGE, "usage", PD_SEV_ERROR, false, PD_EXIT_USAGE, "wrong usage; see pairdump help")     \
     X(PD_CONFIG, "config", PD_SEV_ERROR, false, PD_EXIT_USAGE, "mend the configuration")           \
     X(PD_CREDENTIALS, "credentials", PD_SEV_ERROR, false, PD_EXIT_USAGE,                           \
