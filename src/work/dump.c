@@ -196,7 +196,10 @@ static enum pd_status initialize(struct pd_dumping *d, struct pd_error *err)
     }
     if (status == PD_OK && !d->options->dry_run) {
         snprintf(what, sizeof what, "dump %s", d->row->name);
-        status = pd_dump_claim_source(d, what, err);
+        status = pd_dump_find_roots(d, err);
+        if (status == PD_OK) {
+            status = pd_dump_claim_source(d, what, err);
+        }
     }
     if (status == PD_OK) {
         status = pd_dump_open_pool(d, d->options->pool, err);
@@ -308,7 +311,7 @@ static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, str
     return status;
 }
 
-static void release(struct pd_dumping *d, bool done)
+void pd_dump_release(struct pd_dumping *d, bool done)
 {
     struct pd_error late = PD_ERROR_INIT;
 
@@ -316,11 +319,16 @@ static void release(struct pd_dumping *d, bool done)
     if (d->summary->status != PD_OK && pd_status_exit(d->summary->status) == PD_EXIT_CATALOG) {
         pd_catalog_try_once(d->catalog); /* it was waited for already */
     }
+    if (done && d->run_before != 0 &&
+        pd_catalog_run_remove(d->catalog, d->run_before, &late) != PD_OK) {
+        pd_log_error(d->env->log, PD_LOG_WARN, &late);
+    }
     if (d->run.id != 0 && pd_catalog_run_remove(d->catalog, d->run.id, &late) != PD_OK) {
         pd_log_error(d->env->log, PD_LOG_WARN, &late); /* others see that its process is gone */
     }
     pd_source_close(d->source);
     pd_list_free(d->list);
+    pd_dump_forget_roots(d);
     pd_dump_forget_problems(&d->problems);
     pthread_mutex_destroy(&d->problems.lock);
     free(d->archives);
@@ -370,8 +378,8 @@ enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, st
     }
     d->summary->status = status;
     d->summary->error = *err;
-    release(d, d->row->id == 0 ||
-                   (d->row->state == PD_DUMP_DONE && pd_status_exit(status) != PD_EXIT_CATALOG));
+    pd_dump_release(d, d->row->id == 0 ||
+                           (d->row->state == PD_DUMP_DONE && pd_status_exit(status) != PD_EXIT_CATALOG));
     return status;
 }
 

@@ -6,29 +6,32 @@
 
 enum { ROOTS_MAX = 200 }; /* a longer list is claimed by the folder that holds it all */
 
-/* What the source covers. */
-struct roots {
-    char **names;
-    size_t count, room;
-};
-
-static enum pd_status keep(struct roots *roots, char *name, struct pd_error *err)
+static enum pd_status keep(struct pd_dumping *d, char *name, struct pd_error *err)
 {
-    if (roots->count == roots->room) {
-        size_t room = roots->room ? roots->room * 2 : 16;
-        char **grown = realloc(roots->names, room * sizeof *grown);
-        if (!grown) {
-            free(name);
-            return pd_error_memory(err, "claims");
-        }
-        roots->names = grown;
-        roots->room = room;
-    }
-    if (!name) {
+    char **grown = name ? reallocarray(d->roots, d->root_count + 1, sizeof *grown) : NULL;
+
+    if (!grown) {
+        free(name);
         return pd_error_memory(err, "claims");
     }
-    roots->names[roots->count++] = name;
+    d->roots = grown;
+    grown[d->root_count++] = name;
     return PD_OK;
+}
+
+enum pd_status pd_dump_add_root(struct pd_dumping *d, const char *root, struct pd_error *err)
+{
+    return keep(d, strdup(root), err);
+}
+
+void pd_dump_forget_roots(struct pd_dumping *d)
+{
+    for (size_t i = 0; i < d->root_count; i++) {
+        free(d->roots[i]);
+    }
+    free(d->roots);
+    d->roots = NULL;
+    d->root_count = 0;
 }
 
 /* One place has one name: links on the way to it are followed, it itself is not. */
@@ -54,14 +57,14 @@ static enum pd_status take_root(void *arg, const char *path, struct pd_error *er
 }
 
 /* The folder that holds all of them. */
-static void join(struct roots *roots)
+static void join(struct pd_dumping *d)
 {
-    char *common = roots->names[0];
+    char *common = d->roots[0];
     size_t len = strlen(common);
 
-    for (size_t i = 0; i < roots->count; i++) {
+    for (size_t i = 0; i < d->root_count; i++) {
         size_t n = 0;
-        while (n < len && roots->names[i][n] == common[n]) {
+        while (n < len && d->roots[i][n] == common[n]) {
             n++;
         }
         len = n;
@@ -70,48 +73,36 @@ static void join(struct roots *roots)
         len--;
     }
     common[len > 1 ? len - 1 : 1] = '\0';
-    for (size_t i = 1; i < roots->count; i++) {
-        free(roots->names[i]);
+    for (size_t i = 1; i < d->root_count; i++) {
+        free(d->roots[i]);
     }
-    roots->count = 1;
+    d->root_count = 1;
 }
 
-static enum pd_status claim_roots(struct pd_dumping *d, const struct roots *roots,
-                                  struct pd_error *err)
+enum pd_status pd_dump_find_roots(struct pd_dumping *d, struct pd_error *err)
 {
-    struct pd_claim *claims = calloc(roots->count + 1, sizeof *claims);
-    enum pd_status status;
+    enum pd_status status = pd_source_roots(d->source, take_root, d, err);
 
-    if (!claims) {
-        return pd_error_memory(err, "claims");
+    if (d->root_count > ROOTS_MAX) {
+        join(d);
     }
-    for (size_t i = 0; i < roots->count; i++) {
-        claims[i] = (struct pd_claim){.kind = PD_CLAIM_SOURCE, .name = roots->names[i]};
-    }
-    status = pd_catalog_claim(d->catalog, d->run.id, claims, roots->count,
-                              pd_dump_pool_run(d).limit_ns, err);
-    free(claims);
     return status;
 }
 
 enum pd_status pd_dump_claim_source(struct pd_dumping *d, const char *what, struct pd_error *err)
 {
-    struct roots roots = {NULL, 0, 0};
-    enum pd_status status = pd_catalog_run_add(d->catalog, what, &d->run, err);
+    struct pd_claim *claims = calloc(d->root_count + 1, sizeof *claims);
+    enum pd_status status = claims ? pd_catalog_run_add(d->catalog, what, &d->run, err)
+                                   : pd_error_memory(err, "claims");
 
-    if (status == PD_OK) {
-        status = pd_source_roots(d->source, take_root, &roots, err);
+    for (size_t i = 0; i < d->root_count && claims; i++) {
+        claims[i] = (struct pd_claim){.kind = PD_CLAIM_SOURCE, .name = d->roots[i]};
     }
-    if (roots.count > ROOTS_MAX) {
-        join(&roots);
+    if (status == PD_OK && d->root_count > 0) {
+        status = pd_catalog_claim(d->catalog, d->run.id, claims, d->root_count,
+                                  pd_dump_pool_run(d).limit_ns, err);
     }
-    if (status == PD_OK && roots.count > 0) {
-        status = claim_roots(d, &roots, err);
-    }
-    for (size_t i = 0; i < roots.count; i++) {
-        free(roots.names[i]);
-    }
-    free(roots.names);
+    free(claims);
     return status;
 }
 
@@ -119,7 +110,11 @@ enum pd_status pd_dump_claim_dump(struct pd_dumping *d, struct pd_error *err)
 {
     struct pd_claim claim = {.kind = PD_CLAIM_DUMP, .name = d->row->uuid};
 
-    return pd_catalog_claim(d->catalog, d->run.id, &claim, 1, pd_dump_pool_run(d).limit_ns, err);
+    enum pd_status status =
+        pd_catalog_claim(d->catalog, d->run.id, &claim, 1, pd_dump_pool_run(d).limit_ns, err);
+
+    d->run_before = claim.taken_from;
+    return status;
 }
 
 struct pd_pool_run pd_dump_pool_run(const struct pd_dumping *d)

@@ -33,6 +33,9 @@ static enum pd_status save_source(struct pd_dumping *d, struct pd_error *err)
     enum pd_status status = save_words(d, "path", s->paths, s->path_count, err);
 
     if (status == PD_OK) {
+        status = save_words(d, "root", (const char *const *)d->roots, d->root_count, err);
+    }
+    if (status == PD_OK) {
         status = save_words(d, "exclude", s->excludes, s->exclude_count, err);
     }
     if (status == PD_OK && s->list_file) {
@@ -166,6 +169,9 @@ enum pd_status pd_plan_take(struct pd_dump_plan *plan, const char *key, const ch
     if (strcmp(key, "path") == 0) {
         return add_to_list(plan, &plan->paths, &source->path_count, value, err);
     }
+    if (strcmp(key, "root") == 0) {
+        return add_to_list(plan, &plan->roots, &plan->root_count, value, err);
+    }
     if (strcmp(key, "exclude") == 0) {
         return add_to_list(plan, &plan->excludes, &source->exclude_count, value, err);
     }
@@ -204,5 +210,6 @@ void pd_plan_release(struct pd_dump_plan *plan)
     free(plan->words);
     free(plan->paths);
     free(plan->excludes);
+    free(plan->roots);
     pd_pool_config_release(&plan->pool);
 }

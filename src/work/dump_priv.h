@@ -49,6 +49,9 @@ struct pd_dumping {
     const struct pd_dump_options *options;
     struct pd_dump_summary *summary;
     struct pd_run_row run; /* id 0: not registered */
+    int64_t run_before;    /* that is gone, and had the dump (resume); 0: none */
+    char **roots;          /* what the source covers, as claimed */
+    size_t root_count;
     struct pd_dump_book book;
     struct pd_pool *pool;
     struct pd_source *source;
@@ -78,6 +81,8 @@ PD_MUST_USE enum pd_status pd_dump_settle(struct pd_dumping *d, struct pd_error 
 PD_MUST_USE enum pd_status pd_dump_open_pool(struct pd_dumping *d,
                                              const struct pd_pool_config *config,
                                              struct pd_error *err);
+/* Frees everything; the book too when it is done with. */
+void pd_dump_release(struct pd_dumping *d, bool done);
 /* From the first archive to the verdict, and the release of everything in d; gives the status of the run. */
 enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, struct pd_error *err);
 
@@ -95,9 +100,14 @@ PD_MUST_USE enum pd_status pd_dump_tell_problems(struct pd_dumping *d,
                                                  struct pd_error *err);
 void pd_dump_forget_problems(struct pd_dump_problems *problems);
 
-/* dump_claim.c: registers the run, claims what the source covers, and the dump itself. */
+/* dump_claim.c: what the source covers becomes d->roots; registers the run and claims them; the dump
+ * itself. */
+PD_MUST_USE enum pd_status pd_dump_find_roots(struct pd_dumping *d, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_dump_add_root(struct pd_dumping *d, const char *root,
+                                            struct pd_error *err);
 PD_MUST_USE enum pd_status pd_dump_claim_source(struct pd_dumping *d, const char *what,
                                                 struct pd_error *err);
+void pd_dump_forget_roots(struct pd_dumping *d);
 PD_MUST_USE enum pd_status pd_dump_claim_dump(struct pd_dumping *d, struct pd_error *err);
 struct pd_pool_run pd_dump_pool_run(const struct pd_dumping *d);
 
@@ -107,7 +117,8 @@ struct pd_dump_plan {
     struct pd_pool_config pool;
     char **words; /* everything that options.source points to */
     size_t word_count;
-    const char **paths, **excludes;
+    const char **paths, **excludes, **roots;
+    size_t root_count;
 };
 PD_MUST_USE enum pd_status pd_plan_save(struct pd_dumping *d, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_plan_take(struct pd_dump_plan *plan, const char *key,

@@ -252,7 +252,13 @@ enum closing { PAIR_FULL, PAIR_LAST, PAIR_LEFT };
 
 static enum pd_status close_pair(struct pd_dumping *d, enum closing why, struct pd_error *err)
 {
-    enum pd_status status = pd_dump_write_indexes(d, err);
+    enum pd_status status = pd_ledger_check(d->book.ledger, err);
+
+    if (status == PD_BUSY) { /* another run has taken the volumes over */
+        return status;
+    }
+    pd_error_clear(err);
+    status = pd_dump_write_indexes(d, err);
 
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
         struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);

@@ -323,6 +323,23 @@ static bool is_unlistable(const struct pd_story *story)
     return !story->listed && list && strcmp(list, "-") == 0;
 }
 
+/* With a list there is nothing left to be found: files are only read. */
+static enum pd_status open_source(struct resuming *r, struct pd_dump_options *options,
+                                  struct pd_error *err)
+{
+    struct pd_dumping *d = r->d;
+    enum pd_status status = PD_OK;
+
+    if (r->story.listed) {
+        options->source.path_count = 0;
+        options->source.list_file = NULL;
+    }
+    for (size_t i = 0; i < r->story.plan.root_count && status == PD_OK; i++) {
+        status = pd_dump_add_root(d, r->story.plan.roots[i], err);
+    }
+    return status == PD_OK ? pd_dump_open_source(d, err) : status;
+}
+
 static enum pd_status take_claims(struct resuming *r, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
@@ -330,25 +347,33 @@ static enum pd_status take_claims(struct resuming *r, struct pd_error *err)
     enum pd_status status;
 
     snprintf(what, sizeof what, "resume %s", d->row->name);
-    status = pd_dump_open_source(d, err);
-    if (status == PD_OK) {
-        status = pd_dump_claim_source(d, what, err);
-    }
+    status = pd_dump_claim_source(d, what, err);
     return status == PD_OK ? pd_dump_claim_dump(d, err) : status;
 }
 
-/* A plan for what remains: the list is there, so the paths are for the claims alone. */
+/* The catalog learns what the journal has for it; *done: that was all. */
+static enum pd_status catch_up(struct resuming *r, bool *done, struct pd_error *err)
+{
+    struct pd_dumping *d = r->d;
+    char uuid[PD_UUID_TEXT];
+    enum pd_status status = pd_book_start(&d->book, d->catalog, d->row->id, d->run.id, err);
+
+    if (status == PD_OK) {
+        status = pd_dump_settle(d, err);
+    }
+    if (status == PD_OK) {
+        memcpy(uuid, d->row->uuid, sizeof uuid);
+        status = pd_catalog_dump_find(d->catalog, uuid, d->row, err);
+    }
+    *done = status == PD_OK && d->row->state == PD_DUMP_DONE;
+    return status;
+}
+
 static enum pd_status prepare(struct resuming *r, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
-    enum pd_status status = take_claims(r, err);
+    enum pd_status status = abandon_unfinished(r, err);
 
-    if (status == PD_OK) {
-        status = pd_book_start(&d->book, d->catalog, d->row->id, d->run.id, err);
-    }
-    if (status == PD_OK) {
-        status = abandon_unfinished(r, err);
-    }
     if (status == PD_OK && is_unlistable(&r->story)) {
         status = pd_error_set(err, PD_USAGE, 0,
                               "its list of paths came from standard input and was not taken whole;"
@@ -370,6 +395,28 @@ static enum pd_status prepare(struct resuming *r, struct pd_error *err)
         status = take_last_pair(r, err);
     }
     return status == PD_OK ? pd_dump_check_space(d, err) : status;
+}
+
+/* The dump was done, and only the catalog did not know. */
+static enum pd_status tell_outcome(struct resuming *r, struct pd_error *err)
+{
+    struct pd_dumping *d = r->d;
+    enum pd_status verdict = d->row->status;
+    enum pd_status status;
+
+    d->summary->copy_count = d->row->copies < PD_COPIES_MAX ? d->row->copies : PD_COPIES_MAX;
+    for (size_t i = 0; i < d->summary->copy_count && i < r->story.plan.pool.copy_count; i++) {
+        snprintf(d->summary->copies[i].url, sizeof d->summary->copies[i].url, "%s",
+                 r->story.plan.pool.copies[i]);
+    }
+    status = load(r, err);
+    if (status == PD_OK && verdict != PD_OK) {
+        status = pd_error_set(err, verdict, 0, "recorded as it ended; see show %s", d->row->name);
+    }
+    d->summary->status = status;
+    d->summary->error = *err;
+    pd_dump_release(d, pd_status_exit(status) != PD_EXIT_CATALOG);
+    return status;
 }
 
 static enum pd_status open_book(struct resuming *r, struct pd_error *err)
@@ -403,6 +450,7 @@ enum pd_status pd_resume_run(const struct pd_env *env, struct pd_catalog *catalo
                            .problems.lock = PTHREAD_MUTEX_INITIALIZER};
     struct resuming r = {.d = &d, .last = calloc(PD_COPIES_MAX, sizeof *r.last)};
     uint64_t began = pd_clock_monotonic(env->clock);
+    bool done = false;
     enum pd_status status = r.last ? PD_OK : pd_error_memory(err, "volumes");
 
     memset(summary, 0, sizeof *summary);
@@ -415,9 +463,18 @@ enum pd_status pd_resume_run(const struct pd_env *env, struct pd_catalog *catalo
         merged.source = r.story.plan.options.source;
         merged.incremental = r.story.plan.options.incremental;
         merged.pool = &r.story.plan.pool;
+        status = open_source(&r, &merged, err);
+    }
+    if (status == PD_OK) {
+        status = take_claims(&r, err);
+    }
+    if (status == PD_OK) {
+        status = catch_up(&r, &done, err);
+    }
+    if (status == PD_OK && !done) {
         status = prepare(&r, err);
     }
-    status = pd_dump_carry_out(&d, status, err);
+    status = done ? tell_outcome(&r, err) : pd_dump_carry_out(&d, status, err);
     summary->total_ns = pd_clock_monotonic(env->clock) - began;
     pd_story_release(&r.story);
     free(r.last);
