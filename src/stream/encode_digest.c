@@ -5,7 +5,7 @@
 #include "encode_priv.h"
 #include "pairdump/thread.h"
 
-enum { QUEUE = 16384, TAKE = 64 };
+enum { QUEUE = 16384, TAKE = 64, HAND_OVER = 256 };
 
 struct extent {
     enum pd_extent_kind kind;
@@ -20,8 +20,10 @@ struct result {
 
 /*
  * Invariants while lock is free: queue[tail..head) are told and not yet hashed, head - tail <= QUEUE;
- * results[0..result_count) are complete; files_told counts files told. sha256, records and their
- * counts belong to the thread until it has ended.
+ * results[0..result_count) are complete. sha256, records and their counts belong to the thread until it
+ * has ended; kept and files_told to the encoder. What is told is kept back until a record is complete,
+ * and handed over at once: a lock for each file would be held by one of the two, and wanted by the
+ * other, too often.
  */
 struct pd_encode_digest {
     pthread_mutex_t lock;
@@ -33,6 +35,8 @@ struct pd_encode_digest {
     struct extent queue[QUEUE];
     uint64_t head, tail;
     uint64_t quiet_records; /* told since the thread was last woken */
+    struct extent kept[HAND_OVER];
+    size_t kept_count;
     uint64_t files_told;
     bool closed, failed, thread_waits, encoder_waits;
     struct result *results;
@@ -62,27 +66,48 @@ static enum pd_status wait_hashed(struct pd_encode_digest *d)
     return d->failed ? PD_INTERRUPTED : PD_OK;
 }
 
+/* What was kept back goes into the queue; wakes the thread when that is worth it. */
+static enum pd_status hand_over(struct pd_encode_digest *d, struct pd_error *err)
+{
+    bool wake = false;
+
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < d->kept_count; i++) {
+        while (d->head - d->tail == QUEUE && !d->failed) {
+            (void)!wait_hashed(d);
+        }
+        d->queue[d->head++ % QUEUE] = d->kept[i];
+        d->quiet_records += d->kept[i].kind == PD_EXTENT_RECORD;
+    }
+    bool failed = d->failed;
+    if (d->quiet_records >= pd_ring_wake_records(d->ring)) {
+        d->quiet_records = 0;
+        wake = d->thread_waits;
+    }
+    pthread_mutex_unlock(&d->lock);
+    d->kept_count = 0;
+    if (wake) { /* not with the lock held: the thread would only run into it */
+        pthread_cond_signal(&d->told);
+    }
+    return failed ? pd_error_set(err, PD_INTERRUPTED, 0, "hashing was stopped") : PD_OK;
+}
+
 enum pd_status pd_encode_digest_tell(struct pd_encode_digest *d, enum pd_extent_kind kind,
                                      const uint8_t *memory, uint64_t number, struct pd_error *err)
 {
-    pthread_mutex_lock(&d->lock);
-    while (d->head - d->tail == QUEUE && !d->failed) {
-        (void)!wait_hashed(d);
-    }
-    bool failed = d->failed;
-    d->queue[d->head++ % QUEUE] = (struct extent){kind, memory, number};
+    d->kept[d->kept_count++] = (struct extent){kind, memory, number};
     d->files_told += kind == PD_EXTENT_FILE;
-    d->quiet_records += kind == PD_EXTENT_RECORD;
-    if (d->quiet_records >= pd_ring_wake_records(d->ring)) {
-        wake_thread(d);
-    }
-    pthread_mutex_unlock(&d->lock);
-    return failed ? pd_error_set(err, PD_INTERRUPTED, 0, "hashing was stopped") : PD_OK;
+    return kind == PD_EXTENT_RECORD || d->kept_count == HAND_OVER ? hand_over(d, err) : PD_OK;
 }
 
 enum pd_status pd_encode_digest_wait(struct pd_encode_digest *d, struct pd_toc *toc,
                                      struct pd_error *err)
 {
+    enum pd_status status = hand_over(d, err);
+
+    if (status != PD_OK) {
+        return status;
+    }
     pthread_mutex_lock(&d->lock);
     while (d->result_count < d->files_told && !d->failed) {
         (void)!wait_hashed(d);
@@ -106,6 +131,9 @@ static size_t take(struct pd_encode_digest *d, struct extent *out)
 
     pthread_mutex_lock(&d->lock);
     while (d->head == d->tail && !d->closed) {
+        if (d->encoder_waits) {
+            pthread_cond_signal(&d->hashed);
+        }
         d->thread_waits = true;
         pthread_cond_wait(&d->told, &d->lock);
         d->thread_waits = false;
@@ -139,9 +167,6 @@ static enum pd_status end_file(struct pd_encode_digest *d, uint64_t index, struc
     }
     if (status == PD_OK) {
         d->results[d->result_count++] = result;
-        if (d->encoder_waits) {
-            pthread_cond_signal(&d->hashed);
-        }
     }
     pthread_mutex_unlock(&d->lock);
     return status;
@@ -247,6 +272,9 @@ enum pd_status pd_encode_digest_end(struct pd_encode_digest *d, struct pd_toc *t
 {
     if (!d) {
         return PD_OK;
+    }
+    if (toc) {
+        (void)!hand_over(d, err);
     }
     pthread_mutex_lock(&d->lock);
     d->closed = true;

@@ -137,7 +137,8 @@ static uint64_t oldest(const struct pd_ring *ring)
     return least;
 }
 
-static void wake_readers(struct pd_ring *ring)
+/* Whether there is anybody to wake; to be followed by a broadcast. */
+static bool must_wake(struct pd_ring *ring)
 {
     bool waiting = false;
 
@@ -145,7 +146,12 @@ static void wake_readers(struct pd_ring *ring)
     for (unsigned i = 0; i < ring->readers; i++) {
         waiting = waiting || ring->reader[i].waiting;
     }
-    if (waiting) {
+    return waiting;
+}
+
+static void wake_readers(struct pd_ring *ring)
+{
+    if (must_wake(ring)) {
         pthread_cond_broadcast(&ring->filled);
     }
 }
@@ -239,14 +245,19 @@ enum pd_status pd_ring_room(struct pd_ring *ring, uint64_t stall_ns, uint8_t **r
 
 void pd_ring_commit(struct pd_ring *ring, size_t len)
 {
+    bool wake = false;
+
     pthread_mutex_lock(&ring->lock);
     uint64_t record = ring->head / ring->record_size;
     ring->head += len;
     if (ring->head / ring->record_size != record &&
         ring->head - ring->woken >= pd_ring_wake_records(ring) * ring->record_size) {
-        wake_readers(ring);
+        wake = must_wake(ring);
     }
     pthread_mutex_unlock(&ring->lock);
+    if (wake) { /* not with the lock held: they would only run into it */
+        pthread_cond_broadcast(&ring->filled);
+    }
 }
 
 uint64_t pd_ring_position(struct pd_ring *ring)
