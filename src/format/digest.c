@@ -3,6 +3,11 @@
 #include <openssl/evp.h>
 #include <xxhash.h>
 
+/* Chooses the widest vectors of the processor at run time; xxhash.h takes those that all x86 have. */
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h>
+#endif
+
 _Static_assert(sizeof(XXH128_canonical_t) == PD_XXH128_LEN, "canonical form of XXH3-128");
 
 struct pd_digest {
