@@ -16,6 +16,13 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 TEST_LIBS   = $(shell pkg-config --libs cmocka)
 
+# Hashes files side by side; pairdump does without where it is not (it knows x86 only).
+IPSEC_MB ?= $(shell $(CC) -E -x c -include intel-ipsec-mb.h /dev/null >/dev/null 2>&1 && echo yes)
+ifeq ($(IPSEC_MB),yes)
+CPPFLAGS += -DPD_IPSEC_MB
+PKG_LIBS += -lIPSec_MB
+endif
+
 WARN := -Wall -Wextra -Wshadow -Wconversion -Werror -Wstrict-prototypes -Wmissing-prototypes \
         -Wformat=2 -Wvla
 STD  := -std=gnu11

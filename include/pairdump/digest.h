@@ -1,5 +1,5 @@
 /*
- * digest: SHA-256 of files (OpenSSL EVP) and XXH3-128 of records (libxxhash).
+ * digest: SHA-256 of files (OpenSSL EVP; pd_digest_many) and XXH3-128 of records (libxxhash).
  *
  * A struct pd_digest is a reusable hashing context for one thread; the algorithm is a name that EVP
  * knows ("sha256"). Record digests are values: 16 bytes in the canonical big-endian order that
@@ -38,5 +38,26 @@ PD_MUST_USE enum pd_status pd_digest_zeros(struct pd_digest *digest, uint64_t n,
 /* Gives the result and starts anew. out holds pd_digest_len bytes. */
 PD_MUST_USE enum pd_status pd_digest_final(struct pd_digest *digest, uint8_t *out,
                                            struct pd_error *err);
+
+/*
+ * Many whole messages at once: SHA-256 of what lies in memory, several messages interleaved where the
+ * processor and the library at hand (intel-ipsec-mb) can, one after the other where not.
+ */
+#define PD_DIGEST_BATCH 64
+
+struct pd_digest_item {
+    const void *bytes;
+    size_t len;      /* not 0 */
+    uint64_t number; /* the caller's */
+    uint8_t sha256[PD_SHA256_LEN]; /* the result */
+};
+
+struct pd_digest_many;
+PD_MUST_USE enum pd_status pd_digest_many_new(struct pd_digest_many **out, struct pd_error *err);
+void pd_digest_many_free(struct pd_digest_many *many);
+/* Fills in the results of up to PD_DIGEST_BATCH items. */
+PD_MUST_USE enum pd_status pd_digest_many(struct pd_digest_many *many,
+                                          struct pd_digest_item *items, size_t count,
+                                          struct pd_error *err);
 
 #endif

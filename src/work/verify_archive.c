@@ -44,35 +44,65 @@ static enum pd_status hash_hole(struct pd_verify_walk *walk, uint64_t len, struc
     return status;
 }
 
-enum pd_status pd_verify_walk_hash(struct pd_verify_walk *walk, uint8_t sha256[PD_SHA256_LEN],
-                                   struct pd_error *err)
+/* An entry whose content is being read. */
+struct content {
+    const uint64_t *index; /* its place in the table of contents; NULL: hash it now */
+    uint64_t size, at;
+    bool kept; /* the record keeps it, to be hashed with others */
+};
+
+static enum pd_status take_block(struct pd_verify_walk *walk, struct content *content,
+                                 const void *bytes, size_t len, uint64_t offset,
+                                 struct pd_error *err)
 {
-    uint64_t size = (uint64_t)archive_entry_size(walk->entry);
+    enum pd_status status = PD_OK;
+
+    if (offset > content->size || len > content->size - offset)
+        return pd_error_set(err, PD_BAD_FORMAT, 0, "an entry holds more bytes than its size");
+    if (content->index != NULL && len == content->size)
+        content->kept = pd_verify_records_keep(walk->records, bytes, len, *content->index);
+    if (content->kept)
+        return PD_OK;
+    if (offset > content->at)
+        status = hash_hole(walk, offset - content->at, err);
+    if (status == PD_OK)
+        status = pd_digest_update(walk->digest, bytes, len, err);
+    content->at = offset + len;
+    return status;
+}
+
+static enum pd_status read_content(struct pd_verify_walk *walk, struct content *content,
+                                   uint8_t sha256[PD_SHA256_LEN], struct pd_error *err)
+{
     const uint8_t *end = NULL;
     const void *bytes = NULL;
-    uint64_t at = 0, offset = 0;
+    uint64_t offset = 0;
     size_t len = 0;
     enum pd_status status = PD_OK;
 
     while ((status = pd_tar_block(walk->reader, &bytes, &len, &offset, err)) == PD_OK && len > 0) {
-        if (offset > size || len > size - offset)
-            return pd_error_set(err, PD_BAD_FORMAT, 0, "an entry holds more bytes than its size");
-        if (offset > at)
-            status = hash_hole(walk, offset - at, err);
-        if (status == PD_OK)
-            status = pd_digest_update(walk->digest, bytes, len, err);
+        status = take_block(walk, content, bytes, len, offset, err);
         if (status != PD_OK)
             return status;
-        at = offset + len;
         end = (const uint8_t *)bytes + len;
     }
-    if (status == PD_OK && size > at)
-        status = hash_hole(walk, size - at, err);
-    if (status == PD_OK)
-        status = pd_digest_final(walk->digest, sha256, err);
+    if (status == PD_OK && !content->kept) {
+        if (content->size > content->at)
+            status = hash_hole(walk, content->size - content->at, err);
+        if (status == PD_OK)
+            status = pd_digest_final(walk->digest, sha256, err);
+    }
     if (status == PD_OK && end != NULL && !pd_verify_records_padded(walk->records, end))
         status = pd_error_set(err, PD_BAD_FORMAT, 0, "the padding of an entry is not zeros");
     return status;
+}
+
+enum pd_status pd_verify_walk_hash(struct pd_verify_walk *walk, uint8_t sha256[PD_SHA256_LEN],
+                                   struct pd_error *err)
+{
+    struct content content = {.size = (uint64_t)archive_entry_size(walk->entry)};
+
+    return read_content(walk, &content, sha256, err);
 }
 
 /* What the entry is, in the words of the toc; 0 for what no archive holds. */
@@ -176,17 +206,19 @@ static enum pd_status check_file(struct pd_verify_walk *walk, uint64_t index, st
     const struct pd_toc_file *file = &walk->toc->files[index];
     const char *wrong = difference(walk, file);
     struct pd_error error = PD_ERROR_INIT;
+    struct content content = {.index = wrong == NULL && file->has_sha256 ? &index : NULL,
+                              .size = (uint64_t)archive_entry_size(walk->entry)};
     uint8_t sha256[PD_SHA256_LEN];
     enum pd_status status;
 
     if (kind_of(walk->entry) == PD_KIND_FILE) {
-        status = pd_verify_walk_hash(walk, sha256, err);
+        status = read_content(walk, &content, sha256, err);
         if (status != PD_OK) {
             if (!walk->records->broken && status != PD_NO_MEMORY)
                 pd_verify_note_file(walk->findings, index, err);
             return status;
         }
-        if (wrong == NULL &&
+        if (wrong == NULL && !content.kept &&
             (!file->has_sha256 || memcmp(sha256, file->sha256, sizeof(sha256)) != 0))
             wrong = "SHA-256";
     }
@@ -379,6 +411,7 @@ static enum pd_status check_archive(struct pd_verify_walk *walk, struct pd_error
     if (status != PD_OK)
         return status;
     status = walk_archive(walk, &error);
+    pd_verify_records_flush(walk->records);
     if (status == PD_NO_MEMORY && !walk->records->broken) {
         *err = error;
         return status;

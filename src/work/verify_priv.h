@@ -12,6 +12,7 @@
 #ifndef PAIRDUMP_VERIFY_PRIV_H
 #define PAIRDUMP_VERIFY_PRIV_H
 
+#include "pairdump/digest.h"
 #include "pairdump/tar.h"
 #include "pairdump/verify.h"
 
@@ -72,7 +73,8 @@ void pd_verify_note_path(struct pd_verify_findings *findings, const char *path,
 
 /*
  * buffer holds record number next - 1. ended: no more will be read. broken: a record was bad, so
- * the tar walk gets none any more; whatever made it so is noted already.
+ * the tar walk gets none any more; whatever made it so is noted already. kept: whole files in the buffer
+ * that are yet to be hashed, all together, before the next record takes their place.
  */
 struct pd_verify_records {
     const struct pd_verify_job *job;
@@ -82,6 +84,9 @@ struct pd_verify_records {
     uint64_t next;
     unsigned failed_in_row;
     bool open, ended, broken;
+    struct pd_digest_many *many;
+    struct pd_digest_item kept[PD_DIGEST_BATCH]; /* number: the place in job->expect */
+    size_t kept_count;
 };
 
 /* Opens the tape file. What is wrong with it is noted (then ended is set); returns only trouble
@@ -98,6 +103,12 @@ bool pd_verify_records_go_on(struct pd_verify_records *records);
 /* A pd_tar_source: good records up to the first bad one. */
 enum pd_status pd_verify_records_give(void *arg, const void **bytes, size_t *len,
                                       struct pd_error *err);
+/* Keeps the content of a file of job->expect to compare its SHA-256 later; false: it does not lie in the
+ * current record, hash it now. */
+bool pd_verify_records_keep(struct pd_verify_records *records, const void *bytes, size_t len,
+                            uint64_t index);
+/* Hashes what is kept, and notes the files that are not as expected. */
+void pd_verify_records_flush(struct pd_verify_records *records);
 /* Are the bytes of the current record from this position of the archive on all zeros? */
 bool pd_verify_records_zero_from(const struct pd_verify_records *records, uint64_t position);
 /* Is the block's padding behind the byte before end (if end lies in the current record) zeros? */

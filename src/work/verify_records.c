@@ -50,6 +50,8 @@ enum pd_status pd_verify_records_open(struct pd_verify_records *records,
     records->buffer = pd_record_alloc(records->size);
     if (records->buffer == NULL)
         return pd_error_memory(err, "a record");
+    if (pd_digest_many_new(&records->many, err) != PD_OK)
+        return err->status;
     if (pd_target_open_file(job->target, job->tape_file, &error) != PD_OK)
         goto bad;
     records->open = true;
@@ -70,7 +72,54 @@ void pd_verify_records_close(struct pd_verify_records *records)
     records->open = false;
     free(records->buffer);
     records->buffer = NULL;
+    pd_digest_many_free(records->many);
+    records->many = NULL;
 }
+
+/* ---- files that lie in one record ---- */
+
+static bool lies_in_buffer(const struct pd_verify_records *records, const uint8_t *bytes, size_t len)
+{
+    return bytes >= records->buffer && bytes < records->buffer + records->size &&
+           len <= (size_t)(records->buffer + records->size - bytes);
+}
+
+bool pd_verify_records_keep(struct pd_verify_records *records, const void *bytes, size_t len,
+                            uint64_t index)
+{
+    if (!lies_in_buffer(records, bytes, len))
+        return false;
+    if (records->kept_count == PD_DIGEST_BATCH)
+        pd_verify_records_flush(records);
+    records->kept[records->kept_count++] =
+        (struct pd_digest_item){.bytes = bytes, .len = len, .number = index};
+    return true;
+}
+
+void pd_verify_records_flush(struct pd_verify_records *records)
+{
+    const struct pd_toc *expect = records->job->expect;
+    struct pd_error error = PD_ERROR_INIT;
+
+    if (records->kept_count == 0)
+        return;
+    if (pd_digest_many(records->many, records->kept, records->kept_count, &error) != PD_OK) {
+        pd_verify_note(records->findings, &error);
+        records->broken = true;
+    }
+    for (size_t i = 0; i < records->kept_count && error.status == PD_OK; i++) {
+        const struct pd_digest_item *item = &records->kept[i];
+        struct pd_error differs = PD_ERROR_INIT;
+
+        if (memcmp(item->sha256, expect->files[item->number].sha256, PD_SHA256_LEN) == 0)
+            continue;
+        (void)pd_error_set(&differs, PD_BAD_FILE, 0, "its SHA-256 is not what was recorded");
+        pd_verify_note_file(records->findings, item->number, &differs);
+    }
+    records->kept_count = 0;
+}
+
+/* ---- reading ---- */
 
 bool pd_verify_records_go_on(struct pd_verify_records *records)
 {
@@ -161,6 +210,7 @@ void pd_verify_records_next(struct pd_verify_records *records, bool *good)
     enum pd_status status;
 
     *good = false;
+    pd_verify_records_flush(records);
     if (records->ended || !pd_verify_records_go_on(records))
         return;
     status = pd_target_read(job->target, records->buffer, records->size, &got, &error);

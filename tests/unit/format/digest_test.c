@@ -88,6 +88,38 @@ static void record_digests_are_canonical(void **state)
     assert_false(pd_xxh128_equal(&a, &b));
 }
 
+/* Any number of messages of any length, where blocks and padding end, and at no round addresses. */
+static void many_messages_are_hashed_as_one(void **state)
+{
+    struct pd_error err = PD_ERROR_INIT;
+    struct pd_digest *digest;
+    struct pd_digest_many *many;
+    struct pd_digest_item items[PD_DIGEST_BATCH];
+    static uint8_t bytes[300000];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 2654435761u >> 13);
+    assert_int_equal(pd_digest_new("sha256", &digest, &err), PD_OK);
+    assert_int_equal(pd_digest_many_new(&many, &err), PD_OK);
+    for (size_t count = 0; count <= PD_DIGEST_BATCH; count++) {
+        for (size_t i = 0; i < count; i++)
+            items[i] = (struct pd_digest_item){.bytes = bytes + 7 * i,
+                                               .len = i % 5 == 4 ? 4000 * i : 1 + count * 3 + i};
+        assert_int_equal(pd_digest_many(many, items, count, &err), PD_OK);
+        for (size_t i = 0; i < count; i++) {
+            uint8_t sum[PD_SHA256_LEN];
+
+            assert_int_equal(pd_digest_update(digest, items[i].bytes, items[i].len, &err), PD_OK);
+            assert_int_equal(pd_digest_final(digest, sum, &err), PD_OK);
+            assert_memory_equal(items[i].sha256, sum, sizeof(sum));
+        }
+    }
+    pd_digest_many_free(many);
+    pd_digest_many_free(NULL);
+    pd_digest_free(digest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +127,7 @@ int main(void)
         cmocka_unit_test(zeros_are_hashed_as_bytes),
         cmocka_unit_test(unknown_algorithm_is_refused),
         cmocka_unit_test(record_digests_are_canonical),
+        cmocka_unit_test(many_messages_are_hashed_as_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
