@@ -125,7 +125,14 @@ static enum pd_status load_copy(void *arg, const struct pd_copy_row *row, struct
     copy->chosen = !none;
     summary->archives_written += copy->written;
     summary->archives_verified += row->state == PD_COPY_VERIFIED;
-    summary->archives_bad += row->state == PD_COPY_BAD;
+    if (row->state == PD_COPY_BAD) {
+        summary->archives_bad++;
+        summary->status = pd_status_worst(summary->status, row->reason);
+        if (summary->error.status == PD_OK) {
+            pd_error_set(&summary->error, row->reason, 0, "%s", row->message);
+            pd_error_context(&summary->error, row->label, row->archive, NULL);
+        }
+    }
     summary->bytes += copy->written ? loading->archive->row.records *
                                           loading->archive->row.record_size
                                     : 0;
