@@ -42,6 +42,10 @@ void pd_dump_lose_copy(struct pd_dumping *d, size_t i, const struct pd_error *wh
     copy->status = why->status;
     copy->error = *why;
     copy->volume.state = PD_VOLUME_BAD; /* not to be appended to; what it holds stays recorded */
+    if (copy->volume.id != 0 && pd_book_volume(&d->book, &copy->volume, &late) != PD_OK) {
+        pd_log_error(d->env->log, PD_LOG_WARN, &late);
+        pd_error_clear(&late);
+    }
     if (!hung && pd_target_close(copy->target, &late) != PD_OK) {
         pd_log_error(d->env->log, PD_LOG_WARN, &late);
     }
@@ -280,8 +284,9 @@ static enum pd_status run(struct pd_dumping *d, struct pd_error *err)
 }
 
 /* The last word on the dump. One that was broken off while it was written stays in that state: it can be
- * resumed. */
-static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, struct pd_error *err)
+ * resumed. *recorded: the catalog has all of it. */
+static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, bool *recorded,
+                                struct pd_error *err)
 {
     struct pd_error late = PD_ERROR_INIT;
     bool broken_off = status == PD_INTERRUPTED || pd_status_exit(status) == PD_EXIT_CATALOG ||
@@ -296,7 +301,8 @@ static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, str
     if (told == PD_OK) {
         told = pd_dump_settle(d, &late);
     }
-    if (told == PD_OK) {
+    *recorded = told == PD_OK;
+    if (*recorded) {
         return status;
     }
     pd_log_error(d->env->log, PD_LOG_ERROR, &late);
@@ -360,6 +366,7 @@ static enum pd_status write_all(struct pd_dumping *d, struct pd_error *err)
 enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, struct pd_error *err)
 {
     struct pd_error late = PD_ERROR_INIT;
+    bool recorded = false;
 
     if (status == PD_OK && !d->options->dry_run) {
         status = write_all(d, err);
@@ -374,12 +381,11 @@ enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, st
         }
     }
     if (d->book.ledger) {
-        status = close_row(d, status, err);
+        status = close_row(d, status, &recorded, err);
     }
     d->summary->status = status;
     d->summary->error = *err;
-    pd_dump_release(d, d->row->id == 0 ||
-                           (d->row->state == PD_DUMP_DONE && pd_status_exit(status) != PD_EXIT_CATALOG));
+    pd_dump_release(d, d->row->id == 0 || (recorded && d->row->state == PD_DUMP_DONE));
     return status;
 }
 

@@ -217,7 +217,7 @@ enum pd_status pd_dump_write_indexes(struct pd_dumping *d, struct pd_error *err)
                                        .arg = &ix,
                                        .retry = PD_RETRY_ONCE};
         struct pd_error why = PD_ERROR_INIT;
-        if (!copy->target || d->archive_count == d->pair_start) {
+        if (!copy->target || copy->volume.id == 0 || d->archive_count == d->pair_start) {
             continue;
         }
         if (pd_activity_run(d->env, &activity, &why) == PD_OK) {

@@ -126,6 +126,11 @@ PD_MUST_USE enum pd_status pd_plan_take(struct pd_dump_plan *plan, const char *k
 PD_MUST_USE enum pd_status pd_plan_start(struct pd_dump_plan *plan, struct pd_error *err);
 void pd_plan_release(struct pd_dump_plan *plan);
 
+/* dump_write.c: nothing more goes to the pair at hand: indexes, rows of volumes, what is left to verify.
+ * PD_PAIR_OLD: volumes that were only mounted again for that. */
+enum pd_dump_closing { PD_PAIR_FULL, PD_PAIR_LAST, PD_PAIR_LEFT, PD_PAIR_OLD };
+PD_MUST_USE enum pd_status pd_dump_close_pair(struct pd_dumping *d, enum pd_dump_closing why,
+                                              struct pd_error *err);
 /* dump_write.c: all batches; the last pair is indexed and its verifiers are finished. */
 PD_MUST_USE enum pd_status pd_dump_write_all(struct pd_dumping *d, struct pd_error *err);
 

@@ -247,10 +247,8 @@ static enum pd_status save_volumes(struct pd_dumping *d, struct pd_error *err)
     return status;
 }
 
-/* Why nothing more goes to a pair. */
-enum closing { PAIR_FULL, PAIR_LAST, PAIR_LEFT };
-
-static enum pd_status close_pair(struct pd_dumping *d, enum closing why, struct pd_error *err)
+enum pd_status pd_dump_close_pair(struct pd_dumping *d, enum pd_dump_closing why,
+                                  struct pd_error *err)
 {
     enum pd_status status = pd_ledger_check(d->book.ledger, err);
 
@@ -262,7 +260,7 @@ static enum pd_status close_pair(struct pd_dumping *d, enum closing why, struct 
 
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
         struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
-        if (copy->volume.id != 0 && why == PAIR_FULL && copy->volume.state == PD_VOLUME_APPENDABLE) {
+        if (copy->volume.id != 0 && why == PD_PAIR_FULL && copy->volume.state == PD_VOLUME_APPENDABLE) {
             copy->volume.state = PD_VOLUME_FULL_STATE;
             pd_log_line(d->env->log, PD_LOG_NOTE, "%s is full and closed", copy->volume.label);
         }
@@ -270,11 +268,11 @@ static enum pd_status close_pair(struct pd_dumping *d, enum closing why, struct 
     if (status == PD_OK) {
         status = save_volumes(d, err);
     }
-    if (status == PD_OK && why == PAIR_LAST) {
+    if (status == PD_OK && why == PD_PAIR_LAST) {
         status = pd_dump_set_state(d, PD_DUMP_VERIFY, err);
     }
     if (status == PD_OK) {
-        status = pd_dump_verify_pair(d, why == PAIR_FULL, err);
+        status = pd_dump_verify_pair(d, why == PD_PAIR_FULL || why == PD_PAIR_OLD, err);
     }
     d->pair_start = d->archive_count;
     d->pairs++;
@@ -354,7 +352,7 @@ static enum pd_status change_pair(struct loop *loop, struct writing *w, struct p
         status = settle(loop, err);
     }
     if (status == PD_OK) {
-        status = close_pair(d, PAIR_FULL, err);
+        status = pd_dump_close_pair(d, PD_PAIR_FULL, err);
     }
     loop->mounted = false;
     loop->in_vain = fresh && empty ? loop->in_vain + 1 : 0;
@@ -478,7 +476,7 @@ static enum pd_status close_loop(struct loop *loop, enum pd_status status, struc
     enum pd_status settled = settle(loop, &late);
 
     if (settled == PD_OK && loop->mounted) {
-        settled = close_pair(loop->d, status == PD_OK ? PAIR_LAST : PAIR_LEFT, &late);
+        settled = pd_dump_close_pair(loop->d, status == PD_OK ? PD_PAIR_LAST : PD_PAIR_LEFT, &late);
     }
     if (status == PD_OK && settled != PD_OK) {
         *err = late;

@@ -248,18 +248,26 @@ static enum pd_status give_up_indexes(struct resuming *r, bool *again, struct pd
     return status == PD_OK ? pd_dump_settle(d, err) : status;
 }
 
-/* The volumes that the last archive was begun on. *usable: all of them can be appended to. */
-static enum pd_status find_last(struct resuming *r, bool *usable, struct pd_error *err)
+/* The volumes that the last archive was begun on, but for those that cannot be appended to. *all: there
+ * are no such; *any: there are others. */
+static enum pd_status find_last(struct resuming *r, bool *all, bool *any, struct pd_error *err)
 {
     enum pd_status status = PD_OK;
 
-    *usable = true;
-    for (size_t i = 0; i < pd_pool_copies(r->d->pool) && *usable && status == PD_OK; i++) {
-        *usable = r->story.volumes[i][0] != '\0';
-        if (*usable) {
-            status = pd_catalog_volume_find(r->d->catalog, r->story.volumes[i], &r->last[i], err);
-            *usable = status == PD_OK && r->last[i].state == PD_VOLUME_APPENDABLE;
+    *all = true;
+    *any = false;
+    for (size_t i = 0; i < pd_pool_copies(r->d->pool) && status == PD_OK; i++) {
+        struct pd_volume_row *row = &r->last[i];
+        bool usable = r->story.volumes[i][0] != '\0';
+        if (usable) {
+            status = pd_catalog_volume_find(r->d->catalog, r->story.volumes[i], row, err);
+            usable = status == PD_OK && row->state == PD_VOLUME_APPENDABLE;
         }
+        if (!usable) {
+            row->label[0] = '\0';
+        }
+        *all = *all && usable;
+        *any = *any || usable;
     }
     return status;
 }
@@ -270,17 +278,18 @@ static bool is_last_recorded(const struct resuming *r)
     bool same = r->d->archive_count > 0;
 
     for (size_t i = 0; i < pd_pool_copies(r->d->pool); i++) {
-        same = same && r->last[i].id == r->held[i];
+        same = same && (!r->last[i].label[0] || r->last[i].id == r->held[i]);
     }
     return same;
 }
 
-/* Goes on with the pair that the last archive was begun on, if that can be. */
+/* Mounts the volumes that the last archive was begun on, if that can be, and goes on with them; when not
+ * all can be appended to, the others get their index, and what follows goes to another pair. */
 static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
-    bool usable = false, good = false;
-    enum pd_status status = find_last(r, &usable, err);
+    bool all = false, usable = false, good = false;
+    enum pd_status status = find_last(r, &all, &usable, err);
 
     if (status == PD_OK && usable) {
         status = give_up_indexes(r, &usable, err);
@@ -288,15 +297,18 @@ static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
     if (status == PD_OK && usable) {
         status = pd_pool_take_pair(d->pool, r->last, d->row->name, &good, err);
     }
-    if (status == PD_OK && d->archive_count > 0 && !(good && is_last_recorded(r))) {
+    if (status != PD_OK) {
+        return status;
+    }
+    if (d->archive_count > 0 && !(good && is_last_recorded(r))) {
         d->pair_start = d->archive_count; /* what follows goes to another pair */
         d->pairs++;
     }
-    d->mounted = good;
     if (good) {
         pd_dump_name_pair(d);
     }
-    return status;
+    d->mounted = good && all;
+    return good && !all ? pd_dump_close_pair(d, PD_PAIR_OLD, err) : PD_OK;
 }
 
 static enum pd_status open_list(struct resuming *r, struct pd_error *err)
