@@ -71,7 +71,8 @@ $(LIB): $(LIB_OBJ)
 	@$(AR) rcs $@ $^
 
 # A header that uses in macros what is banned comes before the ban.
-$(BUILD)/src/catalog/sql_mysql.o $(BUILD)/src/catalog/sql_mysql_stmt.o: FIRST = -include mysql.h
+$(BUILD)/src/catalog/sql_mysql.o $(BUILD)/src/catalog/sql_mysql_stmt.o \
+$(BUILD)/src/catalog/sql_mysql_rows.o $(BUILD)/tests/unit/catalog/rows_test.o: FIRST = -include mysql.h
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -6,6 +6,8 @@
  * from 0. Statements are portable SQL only. Text and blobs bound are copied by the call; those read
  * stay valid until the next step or reset. One thread uses a session at a time.
  * A failure that a later try can mend (locked, lost connection) has a retryable status.
+ * Many rows for one INSERT, within a transaction: bind, pd_sql_add_row, bind, pd_sql_add_row, ...,
+ * pd_sql_end_rows; the statement's text ends with "VALUES (?,...)", and a column is of one kind.
  */
 #ifndef PAIRDUMP_SQL_H
 #define PAIRDUMP_SQL_H
@@ -27,13 +29,15 @@ struct pd_sql_ops {
     const char *table_suffix;  /* after CREATE TABLE (...) */
     const char *clustered_suffix; /* the same for a table to be stored by its primary key */
     bool ddl_commits;          /* CREATE TABLE ends the transaction that it stands in */
-    unsigned bulk_rows;        /* rows that one INSERT should take, at least 1 */
     enum pd_status (*exec)(void *impl, const char *sql, struct pd_error *err);
     enum pd_status (*prepare)(void *impl, const char *sql, void **stmt, struct pd_error *err);
     enum pd_status (*bind)(void *impl, void *stmt, unsigned index, enum pd_sql_bind_kind kind,
                            int64_t number, const void *bytes, size_t len, struct pd_error *err);
     enum pd_status (*step)(void *impl, void *stmt, bool *row, struct pd_error *err);
-    enum pd_status (*reset)(void *impl, void *stmt, struct pd_error *err);
+    /* Takes what is bound as one row of an INSERT, to be stored now or with rows that follow. */
+    enum pd_status (*add_row)(void *impl, void *stmt, struct pd_error *err);
+    enum pd_status (*end_rows)(void *impl, void *stmt, struct pd_error *err); /* stores what is left */
+    enum pd_status (*reset)(void *impl, void *stmt, struct pd_error *err); /* forgets rows not stored */
     bool (*column_null)(void *impl, void *stmt, unsigned column);
     int64_t (*column_int)(void *impl, void *stmt, unsigned column);
     const void *(*column_bytes)(void *impl, void *stmt, unsigned column, size_t *len);
@@ -76,6 +80,10 @@ PD_MUST_USE enum pd_status pd_sql_bind_null(struct pd_sql_stmt *stmt, unsigned i
 PD_MUST_USE enum pd_status pd_sql_step(struct pd_sql_stmt *stmt, bool *row, struct pd_error *err);
 /* Step to the end without rows expected, then reset. */
 PD_MUST_USE enum pd_status pd_sql_run(struct pd_sql_stmt *stmt, struct pd_error *err);
+/* A failure may be that of an earlier row. */
+PD_MUST_USE enum pd_status pd_sql_add_row(struct pd_sql_stmt *stmt, struct pd_error *err);
+/* Stores all rows, then resets. */
+PD_MUST_USE enum pd_status pd_sql_end_rows(struct pd_sql_stmt *stmt, struct pd_error *err);
 void pd_sql_reset(struct pd_sql_stmt *stmt);
 bool pd_sql_is_null(struct pd_sql_stmt *stmt, unsigned column);
 int64_t pd_sql_int(struct pd_sql_stmt *stmt, unsigned column);

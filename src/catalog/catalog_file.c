@@ -34,8 +34,9 @@ static enum pd_status look_up(struct pd_catalog *catalog, const char *path, size
     struct pd_sql_stmt *stmt = NULL;
     bool found = false;
     enum pd_status status =
-        pd_cat_query(catalog, &stmt, err, "SELECT id FROM folder WHERE hash = ? AND path = ?",
-                     "ib", hash, path, len);
+        pd_cat_query(catalog, &stmt, err, "SELECT id FROM folder /*! FORCE INDEX (folder_path) */"
+                     " WHERE path = ? AND hash = ?",
+                     "bi", path, len, hash);
 
     if (status == PD_OK) {
         status = pd_sql_step(stmt, &found, err);
@@ -86,114 +87,84 @@ enum pd_status pd_cat_folder(struct pd_catalog *catalog, const char *path, size_
     return status;
 }
 
-enum { FILE_COLUMNS = 20 };
+/* Linux has user and group numbers of 32 bits, the highest for none; what else a medium says is that. */
+static int64_t owner(uint64_t id)
+{
+    return id < UINT32_MAX ? (int64_t)id : UINT32_MAX;
+}
 
-/* Binds the columns of a file from place `at` on. */
-static enum pd_status bind_file(struct pd_sql_stmt *stmt, unsigned at, int64_t archive_id,
-                                const struct pd_toc_file *f, int64_t folder_id, int64_t seq,
+static enum pd_status bind_bytes(struct pd_sql_stmt *stmt, unsigned at, const void *bytes,
+                                 size_t len, struct pd_error *err)
+{
+    return bytes ? pd_sql_bind_blob(stmt, at, bytes, len, err) : pd_sql_bind_null(stmt, at, err);
+}
+
+/* In the order of the columns. Most files have no dev: NULL takes no room. */
+static enum pd_status bind_file(struct pd_sql_stmt *stmt, int64_t archive_id, int64_t seq,
+                                int64_t folder_id, const struct pd_toc_file *f,
                                 struct pd_error *err)
 {
     size_t folder_len;
     const char *name = pd_cat_split(f->path, strlen(f->path), &folder_len);
     const int64_t numbers[] = {
-        f->kind,  f->state,    (int64_t)f->mode, (int64_t)f->uid, (int64_t)f->gid,
-        (int64_t)f->size,      f->mtime,         f->mtime_ns,     f->ctime,
-        f->ctime_ns,           (int64_t)f->dev,  (int64_t)f->ino, (int64_t)f->offset,
-        (int64_t)f->length,
+        archive_id,         seq,
+        folder_id,          f->kind,
+        f->state,           (int64_t)f->mode,
+        owner(f->uid),      owner(f->gid),
+        (int64_t)f->size,   f->mtime,
+        f->mtime_ns,        f->ctime,
+        f->ctime_ns,        (int64_t)f->ino,
+        (int64_t)f->offset, (int64_t)f->length,
+        (int64_t)f->dev,
     };
-    enum pd_status status;
-
-    if ((status = pd_sql_bind_int(stmt, at, archive_id, err)) != PD_OK ||
-        (status = pd_sql_bind_int(stmt, at + 1, seq, err)) != PD_OK ||
-        (status = pd_sql_bind_int(stmt, at + 2, folder_id, err)) != PD_OK ||
-        (status = pd_sql_bind_blob(stmt, at + 3, name, strlen(name), err)) != PD_OK) {
-        return status;
-    }
-    for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0] && status == PD_OK; i++) {
-        status = pd_sql_bind_int(stmt, at + 4 + i, numbers[i], err);
-    }
-    if (status == PD_OK) {
-        status = f->has_sha256 ? pd_sql_bind_blob(stmt, at + 18, f->sha256, PD_SHA256_LEN, err)
-                               : pd_sql_bind_null(stmt, at + 18, err);
-    }
-    if (status == PD_OK) {
-        status = f->link ? pd_sql_bind_blob(stmt, at + 19, f->link, strlen(f->link), err)
-                         : pd_sql_bind_null(stmt, at + 19, err);
-    }
-    return status;
-}
-
-/* An INSERT of so many rows. */
-static enum pd_status make_insert(unsigned rows, struct pd_buf *out, struct pd_error *err)
-{
-    static const char head[] = "INSERT INTO file (archive_id, seq, folder_id, name, kind, state,"
-                               " mode, uid, gid, size, mtime, mtime_ns, ctime, ctime_ns, dev, ino,"
-                               " file_offset, file_length, sha256, link) VALUES ";
-    static const char row[] = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
-    enum pd_status status = pd_buf_puts(out, head);
-
-    for (unsigned i = 0; i < rows && status == PD_OK; i++) {
-        status = pd_buf_puts(out, i ? "," : "");
-        if (status == PD_OK) {
-            status = pd_buf_puts(out, row);
-        }
-    }
-    return status == PD_OK ? PD_OK : pd_error_memory(err, "statement");
-}
-
-/* Files [from, from + rows) by one statement; their folders first, as these take others. */
-static enum pd_status insert_files(struct pd_catalog *catalog, const char *insert,
-                                   int64_t archive_id, const struct pd_toc *toc, uint64_t from,
-                                   unsigned rows, int64_t *folders, struct pd_error *err)
-{
-    struct pd_sql_stmt *stmt = NULL;
+    enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
+    unsigned count = f->dev == 0 ? NUMBERS - 1 : NUMBERS;
     enum pd_status status = PD_OK;
 
-    for (unsigned i = 0; i < rows && status == PD_OK; i++) {
-        const char *path = toc->files[from + i].path;
-        size_t len;
-        pd_cat_split(path, strlen(path), &len);
-        status = pd_cat_folder(catalog, path, len, true, &folders[i], err);
+    for (unsigned i = 0; i < count && status == PD_OK; i++) {
+        status = pd_sql_bind_int(stmt, i + 1, numbers[i], err);
+    }
+    if (status == PD_OK && f->dev == 0) {
+        status = pd_sql_bind_null(stmt, NUMBERS, err);
     }
     if (status == PD_OK) {
-        status = pd_sql_get(catalog->sql, insert, &stmt, err);
+        status = bind_bytes(stmt, NUMBERS + 1, name, strlen(name), err);
     }
-    if (status != PD_OK) {
-        return status;
+    if (status == PD_OK) {
+        status = bind_bytes(stmt, NUMBERS + 2, f->has_sha256 ? f->sha256 : NULL, PD_SHA256_LEN, err);
     }
-    for (unsigned i = 0; i < rows && status == PD_OK; i++) {
-        status = bind_file(stmt, 1 + i * FILE_COLUMNS, archive_id, &toc->files[from + i],
-                           folders[i], (int64_t)(from + i), err);
-    }
-    if (status != PD_OK) {
-        pd_sql_reset(stmt);
-        return status;
-    }
-    return pd_sql_run(stmt, err);
+    return status == PD_OK
+               ? bind_bytes(stmt, NUMBERS + 3, f->link, f->link ? strlen(f->link) : 0, err)
+               : status;
 }
 
 enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
                                 const struct pd_toc *toc, struct pd_error *err)
 {
-    unsigned bulk = pd_sql_ops_of(catalog->sql)->bulk_rows;
-    struct pd_buf many = PD_BUF_INIT, one = PD_BUF_INIT;
-    int64_t *folders = calloc(bulk, sizeof *folders);
-    enum pd_status status = folders ? make_insert(bulk, &many, err)
-                                    : pd_error_memory(err, "folders");
+    static const char insert[] =
+        "INSERT INTO file (archive_id, seq, folder_id, kind, state, mode, uid, gid, size, mtime,"
+        " mtime_ns, ctime, ctime_ns, ino, file_offset, file_length, dev, name, sha256, link)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    struct pd_sql_stmt *stmt = NULL;
+    enum pd_status status = pd_sql_get(catalog->sql, insert, &stmt, err);
 
+    for (uint64_t i = 0; i < toc->file_count && status == PD_OK; i++) {
+        const struct pd_toc_file *file = &toc->files[i];
+        int64_t folder_id = 0;
+        size_t len;
+        pd_cat_split(file->path, strlen(file->path), &len);
+        status = pd_cat_folder(catalog, file->path, len, true, &folder_id, err);
+        if (status == PD_OK) {
+            status = bind_file(stmt, archive_id, (int64_t)i, folder_id, file, err);
+        }
+        if (status == PD_OK) {
+            status = pd_sql_add_row(stmt, err);
+        }
+    }
     if (status == PD_OK) {
-        status = make_insert(1, &one, err);
+        return pd_sql_end_rows(stmt, err);
     }
-    for (uint64_t i = 0; i < toc->file_count && status == PD_OK;) {
-        bool full = toc->file_count - i >= bulk;
-        unsigned rows = full ? bulk : 1;
-        status = insert_files(catalog, full ? many.data : one.data, archive_id, toc, i, rows,
-                              folders, err);
-        i += rows;
-    }
-    free(folders);
-    pd_buf_free(&many);
-    pd_buf_free(&one);
+    pd_sql_reset(stmt);
     return status;
 }
 

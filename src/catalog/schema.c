@@ -36,12 +36,12 @@ static const char *const version_1[] = {
     " message VARCHAR(511) NOT NULL, changed BIGINT NOT NULL, UNIQUE (archive_id, volume_id))@END",
     "CREATE INDEX copy_volume ON copy (volume_id)",
     "CREATE TABLE folder (id @ID, hash BIGINT NOT NULL, path BLOB NOT NULL)@END",
-    "CREATE UNIQUE INDEX folder_path ON folder (hash, @PATH)",
+    "CREATE UNIQUE INDEX folder_path ON folder (@PATH, hash)",
     "CREATE TABLE file (archive_id @U32 NOT NULL, seq @U32 NOT NULL, folder_id @U32 NOT NULL,"
     " name @BLOB NOT NULL, kind @U8 NOT NULL, state @U8 NOT NULL, mode @U16 NOT NULL,"
-    " uid BIGINT NOT NULL, gid BIGINT NOT NULL, size BIGINT NOT NULL, mtime BIGINT NOT NULL,"
+    " uid @U32 NOT NULL, gid @U32 NOT NULL, size BIGINT NOT NULL, mtime BIGINT NOT NULL,"
     " mtime_ns @U32 NOT NULL, ctime BIGINT NOT NULL, ctime_ns @U32 NOT NULL,"
-    " dev BIGINT NOT NULL, ino BIGINT NOT NULL, file_offset BIGINT NOT NULL,"
+    " dev BIGINT, ino BIGINT NOT NULL, file_offset BIGINT NOT NULL,"
     " file_length BIGINT NOT NULL, sha256 @BLOB, link BLOB, PRIMARY KEY (archive_id, seq))@ROWS",
     "CREATE INDEX file_name ON file (folder_id, name)",
     "CREATE TABLE problem (id @ID, dump_id BIGINT NOT NULL REFERENCES dump (id),"

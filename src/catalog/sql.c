@@ -26,14 +26,14 @@ static bool is_full(const struct pd_sql_ops *ops)
     return ops->scheme && ops->autoincrement && ops->blob_type && ops->path_key && ops->small_types[0] && ops->small_types[1] &&
            ops->small_types[2] && ops->table_suffix &&
            ops->clustered_suffix && ops->exec &&
-           ops->prepare && ops->bind && ops->step && ops->reset;
+           ops->prepare && ops->bind && ops->step && ops->add_row && ops->end_rows && ops->reset;
 }
 
 static bool is_full_too(const struct pd_sql_ops *ops)
 {
     return ops->column_null && ops->column_int && ops->column_bytes && ops->finalize &&
            ops->begin && ops->commit && ops->rollback && ops->last_id && ops->changes &&
-           ops->tables && ops->check && ops->schema_lock && ops->bulk_rows > 0 && ops->close;
+           ops->tables && ops->check && ops->schema_lock && ops->close;
 }
 
 static enum pd_status checked(enum pd_status status, const char *call, struct pd_error *err)
@@ -187,6 +187,20 @@ enum pd_status pd_sql_run(struct pd_sql_stmt *stmt, struct pd_error *err)
     while (status == PD_OK && row) {
         status = pd_sql_step(stmt, &row, err);
     }
+    pd_sql_reset(stmt);
+    return status;
+}
+
+enum pd_status pd_sql_add_row(struct pd_sql_stmt *stmt, struct pd_error *err)
+{
+    return checked(stmt->sql->ops->add_row(stmt->sql->impl, stmt->stmt, err), "add_row", err);
+}
+
+enum pd_status pd_sql_end_rows(struct pd_sql_stmt *stmt, struct pd_error *err)
+{
+    enum pd_status status =
+        checked(stmt->sql->ops->end_rows(stmt->sql->impl, stmt->stmt, err), "end_rows", err);
+
     pd_sql_reset(stmt);
     return status;
 }

@@ -70,6 +70,20 @@ static bool set_options(MYSQL *db, const struct pd_cred *cred)
     return good;
 }
 
+/* MySQL's own library and server have no arrays of values for a statement. */
+static bool has_arrays(MYSQL *db)
+{
+#ifdef MARIADB_CLIENT_STMT_BULK_OPERATIONS
+    unsigned long extended = 0; /* the upper half of the capabilities */
+
+    return mariadb_get_infov(db, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &extended) == 0 &&
+           (extended & (unsigned long)(MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)) != 0;
+#else
+    (void)db;
+    return false;
+#endif
+}
+
 static enum pd_status connect_once(struct pd_mysql *my, struct pd_error *err)
 {
     static const char session[] =
@@ -98,6 +112,7 @@ static enum pd_status connect_once(struct pd_mysql *my, struct pd_error *err)
         status = fail(my, "session", err);
     }
     if (status == PD_OK) {
+        my->arrays = has_arrays(my->db);
         my->lost = false;
         my->generation++;
     }
@@ -287,7 +302,7 @@ static void my_close(void *impl)
     free(my);
 }
 
-static const struct pd_sql_ops mysql_ops = {
+const struct pd_sql_ops pd_mysql_ops = {
     .scheme = "mysql",
     .autoincrement = "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
     .blob_type = "VARBINARY(255)",
@@ -296,11 +311,12 @@ static const struct pd_sql_ops mysql_ops = {
     .table_suffix = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
     .clustered_suffix = " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
     .ddl_commits = true,
-    .bulk_rows = 100,
     .exec = my_exec,
     .prepare = pd_mysql_prepare,
     .bind = pd_mysql_bind,
     .step = pd_mysql_step,
+    .add_row = pd_mysql_add_row,
+    .end_rows = pd_mysql_end_rows,
     .reset = pd_mysql_reset,
     .column_null = pd_mysql_column_null,
     .column_int = pd_mysql_column_int,
@@ -317,8 +333,8 @@ static const struct pd_sql_ops mysql_ops = {
     .close = my_close,
 };
 
-enum pd_status pd_sql_mysql_open(const struct pd_env *env, const char *credentials,
-                                 struct pd_sql **out, struct pd_error *err)
+enum pd_status pd_mysql_open(const struct pd_env *env, const char *credentials,
+                             struct pd_mysql **out, struct pd_error *err)
 {
     struct pd_mysql *my = calloc(1, sizeof *my);
     enum pd_status status = my ? pd_cred_load(credentials, &my->cred, err)
@@ -334,5 +350,15 @@ enum pd_status pd_sql_mysql_open(const struct pd_env *env, const char *credentia
         my_close(my);
         return status;
     }
-    return pd_sql_new(&mysql_ops, my, out, err);
+    *out = my;
+    return PD_OK;
+}
+
+enum pd_status pd_sql_mysql_open(const struct pd_env *env, const char *credentials,
+                                 struct pd_sql **out, struct pd_error *err)
+{
+    struct pd_mysql *my = NULL;
+    enum pd_status status = pd_mysql_open(env, credentials, &my, err);
+
+    return status == PD_OK ? pd_sql_new(&pd_mysql_ops, my, out, err) : status;
 }

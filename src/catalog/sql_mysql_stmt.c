@@ -6,17 +6,8 @@
 
 enum { CELL_START = 256 };
 
-/* A bound value, kept so that the statement can run again on a new connection. */
-struct param {
-    enum pd_sql_bind_kind kind;
-    long long number;
-    char *bytes;
-    size_t room;
-    unsigned long len;
-};
-
 /* A column of the row at hand. */
-struct cell {
+struct pd_mysql_cell {
     bool is_number;
     long long number;
     char *bytes;
@@ -25,22 +16,11 @@ struct cell {
     char text[24]; /* of a number that is asked for as text */
 };
 
-struct statement {
-    char *text;
-    MYSQL_STMT *stmt;
-    uint64_t generation; /* of the connection it was prepared on */
-    unsigned param_count, cell_count;
-    struct param *params;
-    struct cell *cells;
-    MYSQL_BIND *in, *out;
-    bool ran; /* executed, and not reset since */
-};
-
-static enum pd_status fail(struct pd_mysql *my, struct statement *s, const char *what,
-                           struct pd_error *err)
+enum pd_status pd_mysql_stmt_fail(struct pd_mysql *my, MYSQL_STMT *stmt, const char *what,
+                                  struct pd_error *err)
 {
     enum pd_status status =
-        pd_mysql_fail(mysql_stmt_errno(s->stmt), mysql_stmt_error(s->stmt), what, err);
+        pd_mysql_fail(mysql_stmt_errno(stmt), mysql_stmt_error(stmt), what, err);
 
     my->lost = my->lost || status == PD_CATALOG_LOST;
     return status;
@@ -63,7 +43,7 @@ static bool is_number(enum enum_field_types type)
     return false;
 }
 
-static void point_at_cell(MYSQL_BIND *bind, struct cell *cell)
+static void point_at_cell(MYSQL_BIND *bind, struct pd_mysql_cell *cell)
 {
     memset(bind, 0, sizeof *bind);
     bind->buffer_type = cell->is_number ? MYSQL_TYPE_LONGLONG : MYSQL_TYPE_BLOB;
@@ -74,7 +54,7 @@ static void point_at_cell(MYSQL_BIND *bind, struct cell *cell)
     bind->error = &cell->cut;
 }
 
-static enum pd_status make_cells(struct statement *s, struct pd_error *err)
+static enum pd_status make_cells(struct pd_mysql_stmt *s, struct pd_error *err)
 {
     MYSQL_RES *meta = mysql_stmt_result_metadata(s->stmt);
     enum pd_status status = PD_OK;
@@ -89,7 +69,7 @@ static enum pd_status make_cells(struct statement *s, struct pd_error *err)
         status = pd_error_memory(err, "columns");
     }
     for (unsigned i = 0; i < count && status == PD_OK; i++) {
-        struct cell *cell = &s->cells[i];
+        struct pd_mysql_cell *cell = &s->cells[i];
         cell->is_number = is_number(mysql_fetch_field_direct(meta, i)->type);
         s->cell_count = i + 1;
         if (!cell->is_number) {
@@ -103,7 +83,7 @@ static enum pd_status make_cells(struct statement *s, struct pd_error *err)
     return status;
 }
 
-static enum pd_status prepare_here(struct pd_mysql *my, struct statement *s, struct pd_error *err)
+static enum pd_status prepare_here(struct pd_mysql *my, struct pd_mysql_stmt *s, struct pd_error *err)
 {
     if (s->stmt) {
         mysql_stmt_close(s->stmt);
@@ -113,14 +93,14 @@ static enum pd_status prepare_here(struct pd_mysql *my, struct statement *s, str
         return pd_error_memory(err, "a statement");
     }
     if (mysql_stmt_prepare(s->stmt, s->text, (unsigned long)strlen(s->text)) != 0) {
-        return fail(my, s, "prepare", err);
+        return pd_mysql_stmt_fail(my, s->stmt, "prepare", err);
     }
     s->generation = my->generation;
     return PD_OK;
 }
 
-/* Prepared on the connection that there is now, which is got back first if it was lost. */
-static enum pd_status prepare_again(struct pd_mysql *my, struct statement *s, struct pd_error *err)
+enum pd_status pd_mysql_prepare_again(struct pd_mysql *my, struct pd_mysql_stmt *s,
+                                      struct pd_error *err)
 {
     enum pd_status status = pd_mysql_back(my, err);
 
@@ -132,7 +112,7 @@ static enum pd_status prepare_again(struct pd_mysql *my, struct statement *s, st
 
 void pd_mysql_finalize(void *impl, void *stmt)
 {
-    struct statement *s = stmt;
+    struct pd_mysql_stmt *s = stmt;
 
     (void)impl;
     if (s->stmt) {
@@ -148,6 +128,7 @@ void pd_mysql_finalize(void *impl, void *stmt)
     free(s->cells);
     free(s->in);
     free(s->out);
+    pd_mysql_rows_free(s->rows);
     free(s->text);
     free(s);
 }
@@ -155,7 +136,7 @@ void pd_mysql_finalize(void *impl, void *stmt)
 enum pd_status pd_mysql_prepare(void *impl, const char *sql, void **out, struct pd_error *err)
 {
     struct pd_mysql *my = impl;
-    struct statement *s = calloc(1, sizeof *s);
+    struct pd_mysql_stmt *s = calloc(1, sizeof *s);
     enum pd_status status = PD_OK;
 
     *out = NULL;
@@ -163,9 +144,9 @@ enum pd_status pd_mysql_prepare(void *impl, const char *sql, void **out, struct 
         free(s);
         return pd_error_memory(err, "a statement");
     }
-    status = prepare_again(my, s, err);
+    status = pd_mysql_prepare_again(my, s, err);
     if (status == PD_CATALOG_LOST && !my->in_transaction) {
-        status = prepare_again(my, s, err);
+        status = pd_mysql_prepare_again(my, s, err);
     }
     if (status == PD_OK) {
         unsigned long params = mysql_stmt_param_count(s->stmt);
@@ -187,13 +168,13 @@ enum pd_status pd_mysql_prepare(void *impl, const char *sql, void **out, struct 
 enum pd_status pd_mysql_bind(void *impl, void *stmt, unsigned index, enum pd_sql_bind_kind kind,
                              int64_t number, const void *bytes, size_t len, struct pd_error *err)
 {
-    struct statement *s = stmt;
+    struct pd_mysql_stmt *s = stmt;
 
     (void)impl;
     if (index < 1 || index > s->param_count) {
         return pd_error_set(err, PD_INTERNAL, 0, "catalog: a statement has no place %u", index);
     }
-    struct param *p = &s->params[index - 1];
+    struct pd_mysql_param *p = &s->params[index - 1];
     if (len > p->room) {
         char *grown = realloc(p->bytes, len);
         if (!grown) {
@@ -211,7 +192,7 @@ enum pd_status pd_mysql_bind(void *impl, void *stmt, unsigned index, enum pd_sql
     return PD_OK;
 }
 
-static void point_at_param(MYSQL_BIND *bind, struct param *p)
+static void point_at_param(MYSQL_BIND *bind, struct pd_mysql_param *p)
 {
     static const enum enum_field_types types[] = {
         [PD_SQL_NULL] = MYSQL_TYPE_NULL,
@@ -228,9 +209,9 @@ static void point_at_param(MYSQL_BIND *bind, struct param *p)
     bind->length = bytes ? &p->len : NULL;
 }
 
-static enum pd_status run_once(struct pd_mysql *my, struct statement *s, struct pd_error *err)
+static enum pd_status run_once(struct pd_mysql *my, struct pd_mysql_stmt *s, struct pd_error *err)
 {
-    enum pd_status status = prepare_again(my, s, err);
+    enum pd_status status = pd_mysql_prepare_again(my, s, err);
 
     if (status != PD_OK) {
         return status;
@@ -240,12 +221,12 @@ static enum pd_status run_once(struct pd_mysql *my, struct statement *s, struct 
     }
     if ((s->param_count > 0 && mysql_stmt_bind_param(s->stmt, s->in) != 0) ||
         mysql_stmt_execute(s->stmt) != 0) {
-        return fail(my, s, "statement", err);
+        return pd_mysql_stmt_fail(my, s->stmt, "statement", err);
     }
     /* all rows come over at once, so that other statements can run between them */
     if (s->cell_count > 0 && (mysql_stmt_bind_result(s->stmt, s->out) != 0 ||
                               mysql_stmt_store_result(s->stmt) != 0)) {
-        return fail(my, s, "result", err);
+        return pd_mysql_stmt_fail(my, s->stmt, "result", err);
     }
     my->last_id = mysql_stmt_insert_id(s->stmt);
     my->changes = mysql_stmt_affected_rows(s->stmt);
@@ -254,12 +235,12 @@ static enum pd_status run_once(struct pd_mysql *my, struct statement *s, struct 
 }
 
 /* Values longer than their buffers are fetched once more, into larger ones. */
-static enum pd_status fetch_long(struct pd_mysql *my, struct statement *s, struct pd_error *err)
+static enum pd_status fetch_long(struct pd_mysql *my, struct pd_mysql_stmt *s, struct pd_error *err)
 {
     bool grew = false;
 
     for (unsigned i = 0; i < s->cell_count; i++) {
-        struct cell *cell = &s->cells[i];
+        struct pd_mysql_cell *cell = &s->cells[i];
         if (cell->is_number || cell->null || cell->len <= cell->room) {
             continue;
         }
@@ -273,18 +254,18 @@ static enum pd_status fetch_long(struct pd_mysql *my, struct statement *s, struc
         point_at_cell(&s->out[i], cell);
         grew = true;
         if (mysql_stmt_fetch_column(s->stmt, &s->out[i], i, 0) != 0) {
-            return fail(my, s, "column", err);
+            return pd_mysql_stmt_fail(my, s->stmt, "column", err);
         }
         cell->len = len;
     }
-    return grew && mysql_stmt_bind_result(s->stmt, s->out) != 0 ? fail(my, s, "result", err)
+    return grew && mysql_stmt_bind_result(s->stmt, s->out) != 0 ? pd_mysql_stmt_fail(my, s->stmt, "result", err)
                                                                 : PD_OK;
 }
 
 enum pd_status pd_mysql_step(void *impl, void *stmt, bool *row, struct pd_error *err)
 {
     struct pd_mysql *my = impl;
-    struct statement *s = stmt;
+    struct pd_mysql_stmt *s = stmt;
     enum pd_status status = PD_OK;
 
     *row = false;
@@ -302,7 +283,7 @@ enum pd_status pd_mysql_step(void *impl, void *stmt, bool *row, struct pd_error 
         return PD_OK;
     }
     if (got != 0 && got != MYSQL_DATA_TRUNCATED) {
-        return fail(my, s, "row", err);
+        return pd_mysql_stmt_fail(my, s->stmt, "row", err);
     }
     *row = true;
     return fetch_long(my, s, err);
@@ -310,7 +291,7 @@ enum pd_status pd_mysql_step(void *impl, void *stmt, bool *row, struct pd_error 
 
 enum pd_status pd_mysql_reset(void *impl, void *stmt, struct pd_error *err)
 {
-    struct statement *s = stmt;
+    struct pd_mysql_stmt *s = stmt;
 
     (void)impl;
     (void)err;
@@ -318,6 +299,7 @@ enum pd_status pd_mysql_reset(void *impl, void *stmt, struct pd_error *err)
         mysql_stmt_free_result(s->stmt);
     }
     s->ran = false;
+    pd_mysql_rows_clear(s->rows);
     for (unsigned i = 0; i < s->param_count; i++) {
         s->params[i].kind = PD_SQL_NULL;
     }
@@ -328,7 +310,7 @@ enum pd_status pd_mysql_reset(void *impl, void *stmt, struct pd_error *err)
 
 bool pd_mysql_column_null(void *impl, void *stmt, unsigned column)
 {
-    const struct statement *s = stmt;
+    const struct pd_mysql_stmt *s = stmt;
 
     (void)impl;
     return column >= s->cell_count || s->cells[column].null;
@@ -336,7 +318,7 @@ bool pd_mysql_column_null(void *impl, void *stmt, unsigned column)
 
 int64_t pd_mysql_column_int(void *impl, void *stmt, unsigned column)
 {
-    const struct statement *s = stmt;
+    const struct pd_mysql_stmt *s = stmt;
 
     if (pd_mysql_column_null(impl, stmt, column) || !s->cells[column].is_number) {
         return 0;
@@ -346,13 +328,13 @@ int64_t pd_mysql_column_int(void *impl, void *stmt, unsigned column)
 
 const void *pd_mysql_column_bytes(void *impl, void *stmt, unsigned column, size_t *len)
 {
-    struct statement *s = stmt;
+    struct pd_mysql_stmt *s = stmt;
 
     *len = 0;
     if (pd_mysql_column_null(impl, stmt, column)) {
         return "";
     }
-    struct cell *cell = &s->cells[column];
+    struct pd_mysql_cell *cell = &s->cells[column];
     if (cell->is_number) {
         *len = (size_t)snprintf(cell->text, sizeof cell->text, "%lld", cell->number);
         return cell->text;

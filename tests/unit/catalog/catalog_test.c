@@ -594,7 +594,7 @@ static void a_table_of_contents_comes_back_as_it_was_written(void **state)
     static const struct pd_toc_file files[] = {
         {.path = "/", .kind = PD_KIND_DIR, .state = PD_WHOLE, .mode = 0755},
         {.path = "/top", .kind = PD_KIND_FILE, .state = PD_PARTIAL, .has_sha256 = true,
-         .sha256 = {1, 2, 0, 255}, .mode = 07777, .uid = UINT32_MAX, .gid = UINT64_MAX - 1,
+         .sha256 = {1, 2, 0, 255}, .mode = 07777, .uid = UINT32_MAX, .gid = UINT32_MAX - 1,
          .mtime = -1, .mtime_ns = 999999999, .ctime = INT64_MIN, .ctime_ns = 1,
          .dev = UINT64_MAX, .ino = UINT64_MAX, .size = (uint64_t)1 << 62, .length = 512},
         {.path = "/d/l", .kind = PD_KIND_SYMLINK, .state = PD_WHOLE, .link = "../\xff \n'x'",
@@ -1427,7 +1427,7 @@ static void an_export_is_stable_text(void **state)
         "\tmessage=\tchanged=1700000000000000000\n"
         "folder\tid=1\tpath=/tab%09here\n"
         "file\tarchive_id=1\tseq=0\tfolder_id=1\tname=100%25\xff\tkind=102\tstate=61\tmode=420"
-        "\tuid=0\tgid=0\tsize=512\tmtime=100\tmtime_ns=1\tctime=200\tctime_ns=2\tdev=0\tino=0"
+        "\tuid=0\tgid=0\tsize=512\tmtime=100\tmtime_ns=1\tctime=200\tctime_ns=2\tino=0"
         "\tfile_offset=0\tfile_length=1024\tsha256=" ZEROS ZEROS "\n"
         "problem\tid=1\tdump_id=1\tpath=/gone%0A\tstatus=source-vanished\terrno_value=2"
         "\tarchived=0\tmessage=no\n"

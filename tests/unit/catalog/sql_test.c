@@ -149,9 +149,12 @@ static void ops_with_a_gap_are_refused(void **state)
     const struct pd_sql_ops full = stub_ops(c);
     struct pd_sql *sql = NULL;
 
-    /* every slot is a pointer: blank each in turn */
+    /* every slot but one is a pointer: blank each in turn */
     assert_int_equal(sizeof full % sizeof(void *), 0);
     for (size_t at = 0; at < sizeof full; at += sizeof(void *)) {
+        if (at == offsetof(struct pd_sql_ops, ddl_commits)) {
+            continue;
+        }
         struct pd_sql_ops ops = full;
         memset((char *)&ops + at, 0, sizeof(void *));
         pd_error_clear(&c->err);
