@@ -254,8 +254,9 @@ typedef enum pd_status (*pd_damage_fn)(void *arg, const struct pd_damage *damage
 PD_MUST_USE enum pd_status pd_catalog_damage(struct pd_catalog *catalog, int64_t verification_id,
                                              pd_damage_fn fn, void *arg, struct pd_error *err);
 
-/* Files, newest dump first. path_glob: a plain path (uses the index), or with * ? [ ] a pattern
- * over the whole path where '*' also matches '/'; dump_id 0: all dumps. */
+/* path_glob: a plain path (uses the index), or with * ? [ ] a pattern over the whole path where '*'
+ * also matches '/'; dump_id 0: all dumps. A pattern that begins with few folders gives their files by
+ * folder and name, newest first; else the newest archive comes first. */
 PD_MUST_USE enum pd_status pd_catalog_find(struct pd_catalog *catalog, int64_t dump_id,
                                            const char *path_glob, pd_found_fn fn, void *arg,
                                            struct pd_error *err);
@@ -282,5 +283,10 @@ PD_MUST_USE enum pd_status pd_catalog_volume_doubt(struct pd_catalog *catalog, i
  * the catalog. */
 PD_MUST_USE enum pd_status pd_catalog_held(struct pd_catalog *catalog, const struct pd_item *item,
                                            unsigned copies, enum pd_status *why, struct pd_error *err);
+/* The same for many, why[i] of items[i]; those of one folder are asked for together. */
+PD_MUST_USE enum pd_status pd_catalog_held_all(struct pd_catalog *catalog,
+                                               const struct pd_item *items, size_t count,
+                                               unsigned copies, enum pd_status *why,
+                                               struct pd_error *err);
 
 #endif

@@ -1,6 +1,9 @@
 /*
- * catalog: what its files share. One file per noun: dump, volume, archive, file, find, verify, check,
- * export, claim, apply.
+ * catalog: what its files share. One file per noun: dump, volume, archive, file, find, held, verify,
+ * check, export, claim, apply.
+ *
+ * A driver may hold the whole result of a statement: where there may be millions of rows, a statement
+ * asks for a page of them, and the next begins behind its last row.
  *
  * Invariant: outside a call no transaction is open and no statement busy; within pd_catalog_apply
  * one transaction is, which the calls made by its function join.
@@ -11,7 +14,7 @@
 #include "pairdump/catalog.h"
 #include "pairdump/sql.h"
 
-enum { PD_FOLDER_CACHE = 4096 };
+enum { PD_FOLDER_CACHE = 4096, PD_CAT_PAGE = 1000 };
 
 struct pd_folder_slot {
     int64_t id;
@@ -95,6 +98,14 @@ PD_MUST_USE enum pd_status pd_cat_file_row(struct pd_sql_stmt *stmt, struct pd_b
                                            struct pd_toc_file *file, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
                                             const struct pd_toc *toc, struct pd_error *err);
+
+/* Copies of an archive by state; the answer is kept in *counts, for as long as its holder likes. */
+struct pd_cat_counts {
+    int64_t archive_id;
+    unsigned verified, written, bad;
+};
+PD_MUST_USE enum pd_status pd_cat_count_copies(struct pd_catalog *catalog, int64_t archive_id,
+                                               struct pd_cat_counts *counts, struct pd_error *err);
 
 extern const char *const pd_cat_dump_states[];
 extern const char *const pd_cat_copy_states[];

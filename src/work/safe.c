@@ -1,13 +1,19 @@
 #include "pairdump/safe.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+/* Items that the catalog is asked for at once. */
+enum { AT_ONCE = 512 };
+
 struct asking {
-    const struct pd_env *env;
     struct pd_catalog *catalog;
+    unsigned copies;
     pd_safe_fn fn;
     void *arg;
     struct pd_safe_summary *summary;
+    struct pd_item items[AT_ONCE]; /* their paths are ours */
+    size_t count;
 };
 
 static enum pd_status answer(struct asking *a, const struct pd_item *item, enum pd_status why,
@@ -26,40 +32,75 @@ static enum pd_status answer(struct asking *a, const struct pd_item *item, enum 
     return a->fn ? a->fn(a->arg, item, why, err) : PD_OK;
 }
 
+static enum pd_status answer_all(struct asking *a, struct pd_error *err)
+{
+    enum pd_status why[AT_ONCE];
+    enum pd_status status =
+        pd_catalog_held_all(a->catalog, a->items, a->count, a->copies, why, err);
+
+    for (size_t i = 0; i < a->count; i++) {
+        if (status == PD_OK) {
+            status = answer(a, &a->items[i], why[i], err);
+        }
+        free((char *)a->items[i].path);
+    }
+    a->count = 0;
+    return status;
+}
+
+static enum pd_status take_item(struct asking *a, const struct pd_item *item,
+                                struct pd_error *err)
+{
+    char *path = strdup(item->path);
+
+    if (!path) {
+        return pd_error_memory(err, "paths");
+    }
+    a->items[a->count] = *item;
+    a->items[a->count].path = path;
+    return ++a->count == AT_ONCE ? answer_all(a, err) : PD_OK;
+}
+
+/* Behind what came before it. */
 static enum pd_status take_problem(void *arg, const struct pd_problem *problem,
                                    struct pd_error *err)
 {
     struct pd_item item = {.path = problem->path, .path_len = strlen(problem->path)};
+    enum pd_status status = answer_all(arg, err);
 
-    return answer(arg, &item, problem->status, err);
+    return status == PD_OK ? answer(arg, &item, problem->status, err) : status;
 }
 
 enum pd_status pd_safe_run(const struct pd_env *env, struct pd_catalog *catalog, unsigned copies,
                            const struct pd_source_path_options *source, pd_safe_fn fn, void *arg,
                            struct pd_safe_summary *summary, struct pd_error *err)
 {
-    struct asking asking = {env, catalog, fn, arg, summary};
+    struct asking *asking = calloc(1, sizeof *asking);
     struct pd_source_path_options options = *source;
     struct pd_source *paths = NULL;
     struct pd_item item;
     enum pd_status status;
 
     memset(summary, 0, sizeof *summary);
+    if (!asking) {
+        return pd_error_memory(err, "paths");
+    }
+    *asking = (struct asking){catalog, copies, fn, arg, summary, .count = 0};
     options.on_problem = take_problem;
-    options.problem_arg = &asking;
+    options.problem_arg = asking;
     status = pd_source_path_open(env, &options, &paths, err);
     while (status == PD_OK && (status = pd_env_check(env, err)) == PD_OK &&
            (status = pd_source_next(paths, &item, err)) == PD_OK) {
-        enum pd_status why = PD_INTERNAL;
-        status = pd_catalog_held(catalog, &item, copies, &why, err);
-        if (status == PD_OK) {
-            status = answer(&asking, &item, why, err);
-        }
+        status = take_item(asking, &item, err);
     }
     if (status == PD_END_OF_DATA) {
         pd_error_clear(err);
-        status = PD_OK;
+        status = answer_all(asking, err);
     }
+    for (size_t i = 0; i < asking->count; i++) {
+        free((char *)asking->items[i].path);
+    }
+    free(asking);
     pd_source_close(paths);
     return status;
 }

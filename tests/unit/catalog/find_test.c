@@ -189,6 +189,11 @@ static void the_newest_dump_comes_first(void **state)
     assert_string_equal(r.names[2], "old");
     search(c, pd_catalog_find, &r, 0, "/data/?");
     assert_int_equal(r.n, 6);
+    assert_string_equal(r.text.data, "/data/a|/data/a|/data/a|/data/b|/data/b|/data/b|");
+    assert_string_equal(r.names[1], "middle");
+    assert_string_equal(r.names[3], "new");
+    assert_string_equal(r.names[5], "old");
+    search(c, pd_catalog_find, &r, 0, "*");
     assert_string_equal(r.text.data, "/data/a|/data/b|/data/a|/data/b|/data/a|/data/b|");
     assert_string_equal(r.names[1], "new");
     assert_string_equal(r.names[2], "middle");
@@ -377,7 +382,7 @@ static void long_names_and_deep_folders_are_found(void **state)
 
 static void ls_gives_what_lies_directly_in_a_folder(void **state)
 {
-    static const char *const paths[] = {"/b", "/data", "/data/z", "/data/a", "/data/sub",
+    static const char *const paths[] = {"/", "/b", "/data", "/data/z", "/data/a", "/data/sub",
                                         "/data/sub/x", "/data/sub/deep/y", "/data-2/n"};
     struct cat_case *c = *state;
 
@@ -455,6 +460,92 @@ static void many_folders_are_each_found_again(void **state)
     assert_int_equal(cat_check(c), 0);
 }
 
+/* A file of one folder, of which there are more than one statement asks for. */
+enum { IN_FOLDER = 2500, DUMPS = 3 };
+
+struct seen {
+    unsigned count[IN_FOLDER];
+    unsigned rows;
+    bool by_name;  /* names must not go down, and dumps only within a name */
+    int64_t name, dump;
+    struct pd_catalog *catalog; /* that is asked something else between rows */
+};
+
+static enum pd_status see(void *arg, const struct pd_found *found, struct pd_error *err)
+{
+    struct seen *seen = arg;
+    int64_t name = strtol(found->file->path + strlen("/flat/"), NULL, 10);
+    struct results other = {0};
+
+    assert_true(name >= 0 && name < IN_FOLDER);
+    seen->count[name]++;
+    if (seen->by_name) {
+        assert_true(name > seen->name || (name == seen->name && found->dump_id < seen->dump));
+    } else {
+        assert_true(found->dump_id < seen->dump ||
+                    (found->dump_id == seen->dump && name > seen->name));
+    }
+    seen->name = name;
+    seen->dump = found->dump_id;
+    if (seen->rows++ % 1000 == 0) {
+        assert_int_equal(pd_catalog_find(seen->catalog, 0, "/flat/00007", take, &other, err), PD_OK);
+        assert_int_equal(other.n, DUMPS);
+        pd_buf_free(&other.text);
+    }
+    return PD_OK;
+}
+
+static void fill_folder(struct cat_case *c)
+{
+    int64_t volume = cat_volume(c, "V1");
+    struct pd_copy_row copy;
+    struct pd_toc toc;
+    char text[64];
+
+    for (int d = 1; d <= DUMPS; d++) {
+        (void)snprintf(text, sizeof text, "dump%d", d);
+        int64_t dump = cat_dump(c, text, 1, d);
+        int64_t id = cat_begin(c, dump, (uint64_t)d, &volume, 1, &copy);
+        cat_toc_start(&toc, text);
+        for (int i = 0; i < IN_FOLDER; i++) {
+            (void)snprintf(text, sizeof text, "/flat/%05d", i);
+            cat_toc_add(c, &toc, text);
+        }
+        cat_toc_end(c, &toc);
+        copy.state = PD_COPY_WRITTEN;
+        cat_ok(c, pd_catalog_archive_written(c->catalog, id, &toc, &copy, 1, &c->err));
+        pd_toc_release(&toc);
+    }
+}
+
+/* What does not come over at once comes whole, in order, and once. */
+static void large_results_come_whole(void **state)
+{
+    static const struct {
+        search_fn fn;
+        const char *what;
+        bool by_name;
+    } tried[] = {{pd_catalog_ls, "/flat", true},
+                 {pd_catalog_find, "/flat/*", true},
+                 {pd_catalog_find, "*", false},
+                 {pd_catalog_find, "/*[0-9]", false}};
+    struct cat_case *c = *state;
+
+    fill_folder(c);
+    for (size_t i = 0; i < sizeof tried / sizeof tried[0]; i++) {
+        for (int64_t dump = 0; dump <= 2; dump += 2) { /* all, and one of them */
+            struct seen seen = {.by_name = tried[i].by_name, .name = -1, .dump = INT64_MAX,
+                                .catalog = c->catalog};
+            cat_ok(c, tried[i].fn(c->catalog, dump, tried[i].what, see, &seen, &c->err));
+            for (size_t n = 0; n < IN_FOLDER; n++) {
+                assert_int_equal(seen.count[n], dump ? 1 : DUMPS);
+            }
+        }
+    }
+    assert_find(c, "/flat/?2499", "/flat/02499|/flat/02499|/flat/02499|");
+    assert_find(c, "/flat/12*", "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, cat_setup, cat_teardown)
 
 int main(void)
@@ -474,6 +565,7 @@ int main(void)
         TEST(ls_gives_what_lies_directly_in_a_folder),
         TEST(folders_with_the_same_hash_are_kept_apart),
         TEST(many_folders_are_each_found_again),
+        TEST(large_results_come_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,6 +303,44 @@ static void an_older_state_of_a_file_is_still_held(void **state)
 
 /* ---- what takes the word back ---- */
 
+/* Paths of several folders, in turns; of each folder more than one statement asks for. */
+static void many_are_answered_like_each_alone(void **state)
+{
+    enum { MANY = 700 };
+    struct cat_case *c = *state;
+    int64_t volume = cat_volume(c, "V1");
+    char names[MANY][32];
+    const char *dumped[2][MANY];
+    size_t count[2] = {0, 0}, held_count = 0;
+    struct pd_item items[MANY];
+    enum pd_status why[MANY];
+    struct pd_copy_row copy;
+
+    for (size_t i = 0; i < MANY; i++) { /* every ninth twice, the fifth folder unknown */
+        size_t n = i % 9 == 1 ? i - 1 : i;
+        (void)snprintf(names[i], sizeof names[i], "/f%zu/%zu", n % 5, n);
+        if (n == i && n % 5 < 4 && n % 7 != 0) {
+            dumped[n % 2][count[n % 2]++] = names[i];
+        }
+        items[i] = cat_item(names[i]);
+        items[i].size += i % 11 == 0;
+    }
+    for (int d = 0; d < 2; d++) { /* the second is not verified */
+        int64_t dump = cat_dump(c, d ? "two" : "one", 1, d);
+        (void)cat_archive(c, dump, (uint64_t)d + 1, dumped[d], count[d], &volume, 1, &copy);
+        if (d == 0) {
+            cat_ok(c, cat_verify(c, copy.id, "full", PD_OK));
+        }
+    }
+    cat_ok(c, pd_catalog_held_all(c->catalog, items, MANY, 1, why, &c->err));
+    for (size_t i = 0; i < MANY; i++) {
+        assert_status(why[i], held_item(c, &items[i], 1));
+        held_count += why[i] == PD_OK;
+    }
+    assert_in_range(held_count, MANY / 5, MANY / 2);
+    cat_ok(c, pd_catalog_held_all(c->catalog, items, 0, 1, why, &c->err));
+}
+
 static void a_volume_in_doubt_holds_nothing_until_it_was_read(void **state)
 {
     struct cat_case *c = *state;
@@ -416,6 +454,7 @@ int main(void)
         TEST(a_copy_too_many_counts_too),
         TEST(of_several_dumps_the_one_nearest_to_safe_answers),
         TEST(an_older_state_of_a_file_is_still_held),
+        TEST(many_are_answered_like_each_alone),
         TEST(a_volume_in_doubt_holds_nothing_until_it_was_read),
         TEST(a_copy_on_a_hung_drive_counts_as_written),
         TEST(copies_that_no_row_tells_of_are_counted),
