@@ -43,51 +43,136 @@ static enum pd_status put_row(struct pd_buf *line, struct pd_sql_stmt *stmt,
     return status == PD_OK ? pd_buf_puts(line, "\n") : status;
 }
 
-static enum pd_status export_table(struct pd_catalog *catalog, const struct pd_table *table,
-                                   FILE *out, uint64_t *rows, struct pd_error *err)
-{
-    struct pd_buf sql = PD_BUF_INIT;
-    struct pd_buf line = PD_BUF_INIT;
-    struct pd_sql_stmt *stmt = NULL;
-    bool more = true;
-    enum pd_status status = pd_buf_puts(&sql, "SELECT ");
+struct export {
+    struct pd_catalog *catalog;
+    FILE *out;
+    const struct pd_table *table; /* at hand */
+    struct pd_buf sql, line;
+    uint64_t rows;
+};
 
-    for (unsigned i = 0; status == PD_OK && table->columns[i].name; i++) {
-        status = pd_buf_printf(&sql, "%s%s", i ? ", " : "", table->columns[i].name);
+/* A page of the table's rows, those that `owner` names, whose number in column `key` is above one. */
+static enum pd_status make_query(struct export *ex, const char *owner, unsigned key)
+{
+    const struct pd_column *columns = ex->table->columns;
+    enum pd_status status = pd_buf_puts(&ex->sql, "SELECT ");
+
+    for (unsigned i = 0; status == PD_OK && columns[i].name; i++) {
+        status = pd_buf_printf(&ex->sql, "%s%s", i ? ", " : "", columns[i].name);
     }
-    if (status == PD_OK) {
-        status = pd_buf_printf(&sql, " FROM %s ORDER BY %s", table->name, table->order);
-    }
-    status = status == PD_OK ? pd_cat_query(catalog, &stmt, err, sql.data, "")
-                             : pd_error_memory(err, "export");
-    while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
-        pd_buf_clear(&line);
-        if (put_row(&line, stmt, table) != PD_OK) {
+    return status == PD_OK
+               ? pd_buf_printf(&ex->sql,
+                               " FROM %s /*! FORCE INDEX (PRIMARY) */ WHERE %s%s > ? ORDER BY %s"
+                               " LIMIT ?",
+                               ex->table->name, owner, columns[key].name, columns[key].name)
+               : status;
+}
+
+/* *after becomes the number of the last row; *more: whether the page was full. */
+static enum pd_status export_page(struct export *ex, struct pd_sql_stmt *stmt, unsigned key,
+                                  unsigned page, int64_t *after, bool *more, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+    unsigned rows = 0;
+    bool row = true;
+
+    while (status == PD_OK && (status = pd_sql_step(stmt, &row, err)) == PD_OK && row) {
+        *after = pd_sql_int(stmt, key);
+        pd_buf_clear(&ex->line);
+        if (put_row(&ex->line, stmt, ex->table) != PD_OK) {
             status = pd_error_memory(err, "export");
-        } else if (fwrite(line.data, 1, line.len, out) != line.len) {
+        } else if (fwrite(ex->line.data, 1, ex->line.len, ex->out) != ex->line.len) {
             status = pd_error_set(err, pd_status_from_errno(errno), errno,
                                   "cannot write the export");
         }
-        ++*rows;
+        rows++;
     }
     pd_sql_reset(stmt);
-    pd_buf_free(&sql);
-    pd_buf_free(&line);
+    ex->rows += rows;
+    *more = rows == page;
+    return status;
+}
+
+/* By id. Rows of archives carry the digests of their records: pages are small. */
+static enum pd_status export_by_id(struct export *ex, struct pd_error *err)
+{
+    enum { PAGE = 100 };
+    struct pd_sql_stmt *stmt = NULL;
+    bool more = true;
+    int64_t after = INT64_MIN;
+    enum pd_status status = make_query(ex, "", 0) == PD_OK ? PD_OK
+                                                           : pd_error_memory(err, "export");
+
+    while (status == PD_OK && more) {
+        status = pd_cat_query(ex->catalog, &stmt, err, ex->sql.data, "ii", after, (int64_t)PAGE);
+        if (status == PD_OK) {
+            status = export_page(ex, stmt, 0, PAGE, &after, &more, err);
+        }
+    }
+    return status;
+}
+
+/* The first archive behind *id that has files; 0: none. */
+static enum pd_status next_archive(struct export *ex, int64_t *id, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    bool found = false;
+    enum pd_status status =
+        pd_cat_query(ex->catalog, &stmt, err,
+                     "SELECT archive_id FROM file /*! FORCE INDEX (PRIMARY) */"
+                     " WHERE archive_id > ? ORDER BY archive_id LIMIT 1",
+                     "i", *id);
+
+    if (status == PD_OK) {
+        status = pd_sql_step(stmt, &found, err);
+    }
+    *id = status == PD_OK && found ? pd_sql_int(stmt, 0) : 0;
+    pd_sql_reset(stmt);
+    return status;
+}
+
+/* Files have two numbers, of the archive and in it. */
+static enum pd_status export_files(struct export *ex, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    int64_t id = 0;
+    enum pd_status status = make_query(ex, "archive_id = ? AND ", 1) == PD_OK
+                                ? next_archive(ex, &id, err)
+                                : pd_error_memory(err, "export");
+
+    while (status == PD_OK && id != 0) {
+        bool more = true;
+        for (int64_t after = -1; status == PD_OK && more;) {
+            status = pd_cat_query(ex->catalog, &stmt, err, ex->sql.data, "iii", id, after,
+                                  (int64_t)PD_CAT_PAGE);
+            if (status == PD_OK) {
+                status = export_page(ex, stmt, 1, PD_CAT_PAGE, &after, &more, err);
+            }
+        }
+        if (status == PD_OK) {
+            status = next_archive(ex, &id, err);
+        }
+    }
     return status;
 }
 
 enum pd_status pd_catalog_export(struct pd_catalog *catalog, FILE *out, struct pd_error *err)
 {
-    uint64_t rows = 0;
+    struct export ex = {.catalog = catalog, .out = out};
     enum pd_status status = PD_OK;
 
     if (fprintf(out, "pairdump-catalog\tschema=%u\n", catalog->schema) < 0) {
         return pd_error_set(err, pd_status_from_errno(errno), errno, "cannot write the export");
     }
     for (size_t i = 0; i < PD_TABLE_COUNT && status == PD_OK; i++) {
-        status = export_table(catalog, &pd_tables[i], out, &rows, err);
+        ex.table = &pd_tables[i];
+        pd_buf_clear(&ex.sql);
+        status = strcmp(ex.table->order, "id") == 0 ? export_by_id(&ex, err)
+                                                    : export_files(&ex, err);
     }
-    if (status == PD_OK && (fprintf(out, "end\trows=%" PRIu64 "\n", rows) < 0 || fflush(out) != 0)) {
+    pd_buf_free(&ex.sql);
+    pd_buf_free(&ex.line);
+    if (status == PD_OK && (fprintf(out, "end\trows=%" PRIu64 "\n", ex.rows) < 0 || fflush(out) != 0)) {
         status = pd_error_set(err, pd_status_from_errno(errno), errno, "cannot write the export");
     }
     return status;

@@ -267,31 +267,47 @@ static enum pd_status load_head(struct pd_catalog *catalog, int64_t archive_id,
     return status;
 }
 
-enum pd_status pd_catalog_toc(struct pd_catalog *catalog, int64_t archive_id, struct pd_toc *toc,
-                              struct pd_error *err)
+/* The page of files behind *seq, which becomes that of the last one; *rows: how many. */
+static enum pd_status load_files(struct pd_catalog *catalog, int64_t archive_id, int64_t *seq,
+                                 struct pd_toc *toc, struct pd_buf *buf, unsigned *rows,
+                                 struct pd_error *err)
 {
     struct pd_sql_stmt *stmt = NULL;
-    struct pd_buf buf = PD_BUF_INIT;
     struct pd_toc_file file;
     bool more = true;
-    enum pd_status status;
+    enum pd_status status =
+        pd_cat_query(catalog, &stmt, err,
+                     "SELECT /*! STRAIGHT_JOIN */ " PD_CAT_FILE_COLUMNS ", f.seq"
+                     " FROM file f /*! FORCE INDEX (PRIMARY) */"
+                     " CROSS JOIN folder d /*! FORCE INDEX (PRIMARY) */ ON d.id = f.folder_id"
+                     " WHERE f.archive_id = ? AND f.seq > ? ORDER BY f.seq LIMIT ?",
+                     "iii", archive_id, *seq, (int64_t)PD_CAT_PAGE);
 
-    pd_toc_init(toc);
-    status = load_head(catalog, archive_id, toc, err);
-    if (status == PD_OK) {
-        status = pd_cat_query(catalog, &stmt, err,
-                              "SELECT " PD_CAT_FILE_COLUMNS
-                              " FROM file f JOIN folder d ON d.id = f.folder_id"
-                              " WHERE f.archive_id = ? ORDER BY f.seq",
-                              "i", archive_id);
-    }
-    while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
-        status = pd_cat_file_row(stmt, &buf, &file, err);
+    for (*rows = 0;
+         status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more; ++*rows) {
+        *seq = pd_sql_int(stmt, PD_CAT_FILE_NEXT);
+        status = pd_cat_file_row(stmt, buf, &file, err);
         if (status == PD_OK) {
             status = pd_toc_add_file(toc, &file, NULL, err);
         }
     }
     pd_sql_reset(stmt);
+    return status;
+}
+
+enum pd_status pd_catalog_toc(struct pd_catalog *catalog, int64_t archive_id, struct pd_toc *toc,
+                              struct pd_error *err)
+{
+    struct pd_buf buf = PD_BUF_INIT;
+    int64_t seq = -1;
+    unsigned rows = PD_CAT_PAGE;
+    enum pd_status status;
+
+    pd_toc_init(toc);
+    status = load_head(catalog, archive_id, toc, err);
+    while (status == PD_OK && rows == PD_CAT_PAGE) {
+        status = load_files(catalog, archive_id, &seq, toc, &buf, &rows, err);
+    }
     pd_buf_free(&buf);
     if (status != PD_OK) {
         pd_toc_release(toc);

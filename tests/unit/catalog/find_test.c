@@ -546,6 +546,34 @@ static void large_results_come_whole(void **state)
     assert_find(c, "/flat/12*", "");
 }
 
+static void exports_and_tables_of_contents_come_whole(void **state)
+{
+    struct cat_case *c = *state;
+    FILE *text = tmpfile();
+    char line[1024];
+    int64_t files = 0, archive_id = 1;
+    int archive = 0, seq = 0, wanted = 0;
+    struct pd_toc toc;
+
+    assert_non_null(text);
+    fill_folder(c);
+    cat_ok(c, pd_catalog_export(c->catalog, text, &c->err));
+    rewind(text);
+    while (fgets(line, sizeof line, text)) {
+        if (sscanf(line, "file\tarchive_id=%d\tseq=%d\t", &archive, &seq) == 2) {
+            assert_int_equal(archive, files / IN_FOLDER + 1);
+            assert_int_equal(seq, wanted++ % IN_FOLDER);
+            files++;
+        }
+    }
+    assert_int_equal(files, DUMPS * IN_FOLDER);
+    (void)fclose(text);
+    cat_ok(c, pd_catalog_toc(c->catalog, archive_id, &toc, &c->err));
+    assert_int_equal(toc.file_count, IN_FOLDER);
+    assert_string_equal(toc.files[IN_FOLDER - 1].path, "/flat/02499");
+    pd_toc_release(&toc);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, cat_setup, cat_teardown)
 
 int main(void)
@@ -566,6 +594,7 @@ int main(void)
         TEST(folders_with_the_same_hash_are_kept_apart),
         TEST(many_folders_are_each_found_again),
         TEST(large_results_come_whole),
+        TEST(exports_and_tables_of_contents_come_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
