@@ -2,18 +2,21 @@
  * catalog_bench: what a catalog of many files costs.
  *   catalog_bench [FILES [URL]]    FILES: 1000000; URL: SQLite in a temporary folder in BENCH_DIR
  * Paths have about 80 bytes and lie in folders of 100, archives have 25,000 files. Each archive is
- * one transaction. Searches open the catalog anew each time, as the program does.
+ * one transaction. Searches open the catalog anew each time, as the program does, and come right after
+ * the files: no statistics were made. Safe asks for whole folders here and there, as a walk would.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "pairdump/catalog.h"
 #include "pairdump/size.h"
 
-enum { PER_ARCHIVE = 25000, PER_FOLDER = 100, RECORD = 1 << 20, SEARCHES = 200, GLOBS = 50 };
+enum { PER_ARCHIVE = 25000, PER_FOLDER = 100, RECORD = 1 << 20, SEARCHES = 200, GLOBS = 50,
+       SAFE = 100000, SAFE_RUNS = 5, AT_ONCE = 500 };
 
 struct bench {
     struct pd_env env;
@@ -175,7 +178,7 @@ static void print_times(const char *what, double *ms, size_t count)
            count);
 }
 
-static enum pd_status search_all(struct bench *b)
+static enum pd_status search_paths(struct bench *b)
 {
     double ms[SEARCHES];
     char what[160];
@@ -185,10 +188,18 @@ static enum pd_status search_all(struct bench *b)
         path_of(pd_rng_below(b->rng, b->files), what, sizeof what);
         status = search(b, what, 1, &ms[i]);
     }
-    if (status != PD_OK) {
-        return status;
+    if (status == PD_OK) {
+        print_times("open and find an exact path", ms, SEARCHES);
     }
-    print_times("open and find an exact path", ms, SEARCHES);
+    return status;
+}
+
+static enum pd_status search_globs(struct bench *b)
+{
+    double ms[GLOBS];
+    char what[160];
+    enum pd_status status = PD_OK;
+
     for (size_t i = 0; i < GLOBS && status == PD_OK; i++) {
         path_of(pd_rng_below(b->rng, b->files) / PER_FOLDER * PER_FOLDER, what, sizeof what);
         char *last = strrchr(what, '/');
@@ -197,6 +208,88 @@ static enum pd_status search_all(struct bench *b)
     }
     if (status == PD_OK) {
         print_times("open and find by a pattern in one folder", ms, GLOBS);
+    }
+    return status;
+}
+
+/* ---- safe ---- */
+
+/* Whole folders that follow each other, their files as add_files has made them. */
+static void fill_items(uint64_t first, struct pd_item *items, char (*paths)[160], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t time = 1700000000 + (int64_t)((first + i) % PER_ARCHIVE);
+        path_of(first + i, paths[i], sizeof paths[i]);
+        items[i] = (struct pd_item){.path = paths[i], .path_len = strlen(paths[i]),
+                                    .kind = PD_KIND_FILE, .mtime = time, .mtime_ns = 123456789,
+                                    .ctime = time, .ctime_ns = 987654321, .size = 40000,
+                                    .ino = first + i + 1000};
+    }
+}
+
+static enum pd_status ask_safe(struct bench *b, struct pd_catalog *catalog, uint64_t count)
+{
+    static const enum pd_status wanted = PD_OK;
+    char paths[AT_ONCE][160];
+    struct pd_item items[AT_ONCE];
+    enum pd_status why[AT_ONCE], status = PD_OK;
+
+    for (uint64_t done = 0; done < count && status == PD_OK; done += AT_ONCE) {
+        uint64_t first = pd_rng_below(b->rng, b->files - AT_ONCE + 1) / PER_FOLDER * PER_FOLDER;
+        fill_items(first, items, paths, AT_ONCE);
+        status = pd_catalog_held_all(catalog, items, AT_ONCE, 2, why, &b->err);
+        for (size_t i = 0; i < AT_ONCE && status == PD_OK; i++) {
+            if (why[i] != wanted) {
+                status = pd_error_set(&b->err, PD_INTERNAL, 0, "%s is not safe: %s", paths[i],
+                                      pd_status_name(why[i]));
+            }
+        }
+    }
+    return status;
+}
+
+static enum pd_status run_safe(struct bench *b)
+{
+    uint64_t count = b->files < SAFE ? b->files : SAFE;
+    double ms[SAFE_RUNS];
+    char what[64];
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < SAFE_RUNS && status == PD_OK; i++) {
+        struct pd_catalog *catalog = NULL;
+        uint64_t from = pd_clock_monotonic(pd_clock_real());
+        status = pd_catalog_open(&b->env, b->url, false, &catalog, &b->err);
+        if (status == PD_OK) {
+            status = ask_safe(b, catalog, count);
+        }
+        pd_catalog_close(catalog);
+        ms[i] = seconds(from) * 1000;
+    }
+    if (status == PD_OK) {
+        (void)snprintf(what, sizeof what, "safe, %d files", (int)count);
+        print_times(what, ms, SAFE_RUNS);
+    }
+    return status;
+}
+
+/* ---- everything ---- */
+
+static double peak_mib(void)
+{
+    struct rusage usage = {0};
+
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+static enum pd_status search_everything(struct bench *b)
+{
+    double ms = 0, before = peak_mib();
+    enum pd_status status = search(b, "*", b->files, &ms);
+
+    if (status == PD_OK) {
+        printf("find everything: %.1f s, memory grew by %.1f MiB\n", ms / 1000,
+               peak_mib() - before);
     }
     return status;
 }
@@ -218,12 +311,15 @@ int main(int argc, char **argv)
 {
     struct bench b = {.env = {.clock = pd_clock_real()}, .files = 1000000, .err = PD_ERROR_INIT};
     const char *base = getenv("BENCH_DIR");
+    static enum pd_status (*const parts[])(struct bench *) = {search_globs, search_paths, run_safe,
+                                                              search_everything};
     const uint64_t seed = 1;
     char folder[512], path[600], url[620];
     enum pd_status status;
 
-    if (argc > 1 && (!pd_parse_u64(argv[1], &b.files) || b.files % PER_FOLDER || !b.files)) {
-        fprintf(stderr, "catalog_bench: %s is no multiple of %d files\n", argv[1], PER_FOLDER);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 1 && (!pd_parse_u64(argv[1], &b.files) || b.files % AT_ONCE || !b.files)) {
+        fprintf(stderr, "catalog_bench: %s is no multiple of %d files\n", argv[1], AT_ONCE);
         return 2;
     }
     (void)snprintf(folder, sizeof folder, "%s/pairdump-catalog.XXXXXX", base ? base : "/tmp");
@@ -237,7 +333,9 @@ int main(int argc, char **argv)
     status = pd_rng_new(&seed, &b.rng, &b.err);
     if (status == PD_OK && (status = fill(&b)) == PD_OK) {
         print_size(&b, path);
-        status = search_all(&b);
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == PD_OK; i++) {
+            status = parts[i](&b);
+        }
     }
     if (status != PD_OK) {
         fprintf(stderr, "catalog_bench: %s\n", b.err.message);

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # mariadb: a private server for tests: no network, a socket and its data in a folder of the test.
-# mariadb_start FOLDER starts it, mariadb_sql FOLDER SQL asks it as root, mariadb_stop FOLDER ends it.
+# mariadb_start FOLDER [OPTION...] starts it, mariadb_sql FOLDER SQL asks it as root, mariadb_stop FOLDER
+# ends it.
 # A test takes tap_server FOLDER, which starts one or gives up, and which tap_clean stops.
 
 mariadb_start() {
@@ -8,14 +9,14 @@ mariadb_start() {
     mkdir -p "$dir/data" "$dir/tmp" # in a shared one, servers remove each other's tables
     TMPDIR=$dir/tmp mariadb-install-db --no-defaults --datadir="$dir/data" --user="$(id -un)" --skip-test-db \
         --auth-root-authentication-method=normal >"$dir/install.log" 2>&1 || return 1
-    mariadb_run "$dir"
+    mariadb_run "$@"
 }
 
-# mariadb_run FOLDER: starts what mariadb_start has made before
+# mariadb_run FOLDER [OPTION...]: starts what mariadb_start has made before
 mariadb_run() {
     local dir=$1
     TMPDIR=$dir/tmp mariadbd --no-defaults --user="$(id -un)" --datadir="$dir/data" --socket="$dir/sock" \
-        --pid-file="$dir/pid" --skip-networking --innodb-buffer-pool-size=64M \
+        --pid-file="$dir/pid" --skip-networking --innodb-buffer-pool-size=64M "${@:2}" \
         >"$dir/server.log" 2>&1 &
     for _ in $(seq 200); do
         mariadb_sql "$dir" "SELECT 1" >/dev/null 2>&1 && return 0
