@@ -19,7 +19,7 @@
 #define IN_DUMP " AND (p.id = ? OR ? = 0)"
 
 /* So many folders are searched one by one; for more, all archives are. */
-enum { FEW_FOLDERS = 1000 };
+enum { FEW_FOLDERS = 10000 };
 
 enum pd_status pd_cat_count_copies(struct pd_catalog *catalog, int64_t archive_id,
                                    struct pd_cat_counts *counts, struct pd_error *err)
