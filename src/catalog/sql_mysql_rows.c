@@ -7,9 +7,9 @@
 /*
  * Rows are collected by column, and sent when there are ROWS of them or their bytes are many: as arrays
  * of values where library and server know these, which takes a third less time, else by statements
- * of MANY rows.
+ * of MANY rows. A message stays below 1 MiB, which any server takes.
  */
-enum { ROWS = 1000, MANY = 100, BYTES_MAX = 1 << 20 };
+enum { ROWS = 1000, MANY = 100, BYTES_MAX = 1 << 18 };
 
 struct column {
     enum pd_sql_bind_kind kind; /* of all its values; PD_SQL_NULL until there was one */

@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -461,7 +462,7 @@ static void many_folders_are_each_found_again(void **state)
 }
 
 /* A file of one folder, of which there are more than one statement asks for. */
-enum { IN_FOLDER = 2500, DUMPS = 3 };
+enum { IN_FOLDER = 2500, DUMPS = 3, MEMORY_MAX = 1 << 20 };
 
 struct seen {
     unsigned count[IN_FOLDER];
@@ -469,7 +470,15 @@ struct seen {
     bool by_name;  /* names must not go down, and dumps only within a name */
     int64_t name, dump;
     struct pd_catalog *catalog; /* that is asked something else between rows */
+    size_t memory; /* in use before */
 };
+
+static size_t memory_in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
 
 static enum pd_status see(void *arg, const struct pd_found *found, struct pd_error *err)
 {
@@ -490,6 +499,7 @@ static enum pd_status see(void *arg, const struct pd_found *found, struct pd_err
     if (seen->rows++ % 1000 == 0) {
         assert_int_equal(pd_catalog_find(seen->catalog, 0, "/flat/00007", take, &other, err), PD_OK);
         assert_int_equal(other.n, DUMPS);
+        assert_in_range(memory_in_use(), 0, seen->memory + MEMORY_MAX);
         pd_buf_free(&other.text);
     }
     return PD_OK;
@@ -518,7 +528,7 @@ static void fill_folder(struct cat_case *c)
     }
 }
 
-/* What does not come over at once comes whole, in order, and once. */
+/* What does not come over at once comes whole, in order, and once, and is not all held in memory. */
 static void large_results_come_whole(void **state)
 {
     static const struct {
@@ -535,7 +545,7 @@ static void large_results_come_whole(void **state)
     for (size_t i = 0; i < sizeof tried / sizeof tried[0]; i++) {
         for (int64_t dump = 0; dump <= 2; dump += 2) { /* all, and one of them */
             struct seen seen = {.by_name = tried[i].by_name, .name = -1, .dump = INT64_MAX,
-                                .catalog = c->catalog};
+                                .catalog = c->catalog, .memory = memory_in_use()};
             cat_ok(c, tried[i].fn(c->catalog, dump, tried[i].what, see, &seen, &c->err));
             for (size_t n = 0; n < IN_FOLDER; n++) {
                 assert_int_equal(seen.count[n], dump ? 1 : DUMPS);

@@ -6,7 +6,7 @@
 #include "../../../src/catalog/sql_mysql_priv.h"
 #include "../../lib/catalog_lib.h"
 
-enum { MANY = 2345, LONG = 3000 };
+enum { MANY = 2345, LONG = 30000 }; /* more rows and bytes than are sent at once */
 
 struct rows_case {
     struct cat_case *cat;
