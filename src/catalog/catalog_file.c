@@ -1,91 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "catalog_priv.h"
-
-const char *pd_cat_split(const char *path, size_t len, size_t *folder_len)
-{
-    size_t at = len;
-
-    while (at > 0 && path[at - 1] != '/') {
-        at--;
-    }
-    *folder_len = at > 1 ? at - 1 : 1;
-    return path + at;
-}
-
-int64_t pd_cat_folder_hash(const char *path, size_t len)
-{
-    return (int64_t)XXH3_64bits(path, len);
-}
-
-void pd_cat_forget_folders(struct pd_catalog *catalog)
-{
-    for (size_t i = 0; i < PD_FOLDER_CACHE; i++) {
-        free(catalog->folders[i].path);
-        catalog->folders[i].path = NULL;
-    }
-}
-
-static enum pd_status look_up(struct pd_catalog *catalog, const char *path, size_t len,
-                              int64_t hash, int64_t *id, struct pd_error *err)
-{
-    struct pd_sql_stmt *stmt = NULL;
-    bool found = false;
-    enum pd_status status =
-        pd_cat_query(catalog, &stmt, err, "SELECT id FROM folder /*! FORCE INDEX (folder_path) */"
-                     " WHERE path = ? AND hash = ?",
-                     "bi", path, len, hash);
-
-    if (status == PD_OK) {
-        status = pd_sql_step(stmt, &found, err);
-    }
-    *id = status == PD_OK && found ? pd_sql_int(stmt, 0) : 0;
-    pd_sql_reset(stmt);
-    return status;
-}
-
-/* Another run may have made it since it was looked for. */
-static enum pd_status make_folder(struct pd_catalog *catalog, const char *path, size_t len,
-                                  int64_t hash, int64_t *id, struct pd_error *err)
-{
-    enum pd_status status = pd_cat_run(catalog, err, "INSERT INTO folder (hash, path) VALUES (?,?)",
-                                       "ib", hash, path, len);
-
-    if (status == PD_EXISTS) {
-        pd_error_clear(err);
-        return look_up(catalog, path, len, hash, id, err);
-    }
-    *id = status == PD_OK ? pd_sql_last_id(catalog->sql) : 0;
-    return status;
-}
-
-enum pd_status pd_cat_folder(struct pd_catalog *catalog, const char *path, size_t len, bool make,
-                             int64_t *id, struct pd_error *err)
-{
-    int64_t hash = pd_cat_folder_hash(path, len);
-    struct pd_folder_slot *slot = &catalog->folders[(uint64_t)hash % PD_FOLDER_CACHE];
-    enum pd_status status;
-
-    if (slot->path && slot->len == len && memcmp(slot->path, path, len) == 0) {
-        *id = slot->id;
-        return PD_OK;
-    }
-    status = look_up(catalog, path, len, hash, id, err);
-    if (status == PD_OK && *id == 0 && make) {
-        status = make_folder(catalog, path, len, hash, id, err);
-    }
-    if (status == PD_OK && *id != 0) {
-        char *copy = malloc(len + 1);
-        if (copy) {
-            memcpy(copy, path, len);
-            free(slot->path);
-            *slot = (struct pd_folder_slot){*id, copy, len};
-        }
-    }
-    return status;
-}
 
 /* Linux has user and group numbers of 32 bits, the highest for none; what else a medium says is that. */
 static int64_t owner(uint64_t id)
@@ -146,6 +62,7 @@ enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
         " mtime_ns, ctime, ctime_ns, ino, file_offset, file_length, dev, name, sha256, link)"
         " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
     struct pd_sql_stmt *stmt = NULL;
+    uint64_t ready = 0;
     enum pd_status status = pd_sql_get(catalog->sql, insert, &stmt, err);
 
     for (uint64_t i = 0; i < toc->file_count && status == PD_OK; i++) {
@@ -153,7 +70,12 @@ enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
         int64_t folder_id = 0;
         size_t len;
         pd_cat_split(file->path, strlen(file->path), &len);
-        status = pd_cat_folder(catalog, file->path, len, true, &folder_id, err);
+        if (i == ready) {
+            status = pd_cat_folders_ahead(catalog, toc, &ready, err);
+        }
+        if (status == PD_OK) {
+            status = pd_cat_folder(catalog, file->path, len, true, &folder_id, err);
+        }
         if (status == PD_OK) {
             status = bind_file(stmt, archive_id, (int64_t)i, folder_id, file, err);
         }

@@ -1,6 +1,6 @@
 /*
- * catalog: what its files share. One file per noun: dump, volume, archive, file, find, held, verify,
- * check, export, claim, apply.
+ * catalog: what its files share. One file per noun: dump, volume, archive, folder, file, find, held,
+ * verify, check, export, claim, apply.
  *
  * A driver may hold the whole result of a statement: where there may be millions of rows, a statement
  * asks for a page of them, and the next begins behind its last row.
@@ -88,6 +88,11 @@ int64_t pd_cat_folder_hash(const char *path, size_t len);
 PD_MUST_USE enum pd_status pd_cat_folder(struct pd_catalog *catalog, const char *path, size_t len,
                                          bool make, int64_t *id, struct pd_error *err);
 void pd_cat_forget_folders(struct pd_catalog *catalog);
+/* Makes folders of the files from *ready on, a number of them at once, and has their ids at hand;
+ * *ready becomes the file up to which that goes. */
+PD_MUST_USE enum pd_status pd_cat_folders_ahead(struct pd_catalog *catalog,
+                                                const struct pd_toc *toc, uint64_t *ready,
+                                                struct pd_error *err);
 
 /* A file row of "SELECT " PD_CAT_FILE_COLUMNS; path and link go to buf, which file points into. */
 #define PD_CAT_FILE_COLUMNS                                                                        \
