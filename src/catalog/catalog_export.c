@@ -93,7 +93,7 @@ static enum pd_status export_page(struct export *ex, struct pd_sql_stmt *stmt, u
     return status;
 }
 
-/* By id. Rows of archives carry the digests of their records: pages are small. */
+/* By the first column, the key. Rows of archives carry the digests of their records: pages are small. */
 static enum pd_status export_by_id(struct export *ex, struct pd_error *err)
 {
     enum { PAGE = 100 };
@@ -167,8 +167,7 @@ enum pd_status pd_catalog_export(struct pd_catalog *catalog, FILE *out, struct p
     for (size_t i = 0; i < PD_TABLE_COUNT && status == PD_OK; i++) {
         ex.table = &pd_tables[i];
         pd_buf_clear(&ex.sql);
-        status = strcmp(ex.table->order, "id") == 0 ? export_by_id(&ex, err)
-                                                    : export_files(&ex, err);
+        status = strchr(ex.table->order, ',') ? export_files(&ex, err) : export_by_id(&ex, err);
     }
     pd_buf_free(&ex.sql);
     pd_buf_free(&ex.line);
