@@ -90,6 +90,27 @@ static enum pd_status flaky_step(void *impl, void *stmt, bool *row, struct pd_er
     return status == PD_OK ? pd_sql_step(s->real, row, err) : status;
 }
 
+static enum pd_status flaky_add_row(void *impl, void *stmt, struct pd_error *err)
+{
+    struct flaky *f = impl;
+    struct statement *s = stmt;
+    enum pd_status status;
+
+    if (f->within && strikes(f, FLAKY_STEP)) {
+        return break_off(f, err);
+    }
+    status = ready(f, s, err);
+    return status == PD_OK ? pd_sql_add_row(s->real, err) : status;
+}
+
+static enum pd_status flaky_end_rows(void *impl, void *stmt, struct pd_error *err)
+{
+    struct statement *s = stmt;
+    enum pd_status status = ready(impl, s, err);
+
+    return status == PD_OK ? pd_sql_end_rows(s->real, err) : status;
+}
+
 static enum pd_status flaky_reset(void *impl, void *stmt, struct pd_error *err)
 {
     struct statement *s = stmt;
@@ -208,6 +229,8 @@ struct flaky *flaky_between(struct cat_case *c)
     f->ops.prepare = flaky_prepare;
     f->ops.bind = flaky_bind;
     f->ops.step = flaky_step;
+    f->ops.add_row = flaky_add_row;
+    f->ops.end_rows = flaky_end_rows;
     f->ops.reset = flaky_reset;
     f->ops.column_null = flaky_null;
     f->ops.column_int = flaky_int;
