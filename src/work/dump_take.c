@@ -72,13 +72,16 @@ static enum pd_status add_copy(void *arg, const struct pd_copy_row *row, struct 
     return PD_OK;
 }
 
-static enum pd_status find_place(struct pd_catalog *catalog, int64_t dump_id, uint64_t seq,
-                                 struct place *place, struct pd_error *err)
+static enum pd_status find_place(struct pd_catalog *catalog, const struct reader *r,
+                                 int64_t dump_id, uint64_t seq, struct place *place,
+                                 struct pd_error *err)
 {
     bool found = false;
-    enum pd_status status =
-        pd_catalog_archive_find(catalog, dump_id, seq, &place->archive, &found, err);
+    enum pd_status status = check(r, err);
 
+    if (status == PD_OK) {
+        status = pd_catalog_archive_find(catalog, dump_id, seq, &place->archive, &found, err);
+    }
     place->count = 0;
     place->copies = status == PD_OK ? calloc(PD_COPIES_MAX, sizeof *place->copies) : NULL;
     if (status != PD_OK) {
@@ -144,10 +147,15 @@ static enum pd_status take_begin(struct pd_catalog *catalog, struct pd_dump_book
     while (status == PD_OK && more(r) && n < PD_COPIES_MAX) {
         struct pd_volume_row volume;
         copies[n].copy = (unsigned)number(r);
-        status = pd_catalog_volume_find(catalog, word(r), &volume, err);
-        copies[n].volume_id = status == PD_OK ? volume.id : 0;
-        copies[n++].tape_file = (uint32_t)number(r);
+        const char *uuid = word(r);
+        copies[n].tape_file = (uint32_t)number(r);
+        status = check(r, err);
+        if (status == PD_OK) {
+            status = pd_catalog_volume_find(catalog, uuid, &volume, err);
+            copies[n++].volume_id = status == PD_OK ? volume.id : 0;
+        }
     }
+    r->bad = r->bad || (status == PD_OK && more(r)); /* more copies than there can be */
     if (status == PD_OK) {
         status = check(r, err);
     }
@@ -194,7 +202,7 @@ static enum pd_status take_written(struct pd_catalog *catalog, struct pd_dump_bo
 {
     uint64_t seq = count(r), offset = count(r), len = count(r);
     struct place place = {.copies = NULL};
-    enum pd_status status = find_place(catalog, book->dump_id, seq, &place, err);
+    enum pd_status status = find_place(catalog, r, book->dump_id, seq, &place, err);
 
     (void)number(r); /* tape file of the text */
     uint64_t copies = count(r);
@@ -204,9 +212,10 @@ static enum pd_status take_written(struct pd_catalog *catalog, struct pd_dump_bo
         enum pd_status reason = status_word(r);
         uint32_t tape_file = (uint32_t)number(r);
         const char *message = word(r);
-        r->bad = r->bad || !copy;
+        bool written = strcmp(state, pd_copy_state_name(PD_COPY_WRITTEN)) == 0;
+        r->bad = r->bad || !copy ||
+                 (!written && strcmp(state, pd_copy_state_name(PD_COPY_BAD)) != 0);
         if (copy) {
-            bool written = strcmp(state, pd_copy_state_name(PD_COPY_WRITTEN)) == 0;
             copy->state = written ? PD_COPY_WRITTEN : PD_COPY_BAD;
             copy->reason = reason;
             copy->tape_file = tape_file;
@@ -268,7 +277,7 @@ static enum pd_status take_verified(struct pd_catalog *catalog, struct pd_dump_b
     size_t n = 0;
     uint64_t seq = count(r);
     uint64_t copy = count(r);
-    enum pd_status status = find_place(catalog, book->dump_id, seq, &place, err);
+    enum pd_status status = find_place(catalog, r, book->dump_id, seq, &place, err);
     const struct pd_copy_row *found = status == PD_OK ? copy_of(&place, copy) : NULL;
 
     row.copy_id = found ? found->id : 0;
@@ -301,26 +310,30 @@ static enum pd_status take_volume(struct pd_catalog *catalog, struct pd_dump_boo
     static const enum pd_volume_state states[] = {PD_VOLUME_APPENDABLE, PD_VOLUME_FULL_STATE,
                                                   PD_VOLUME_BAD};
     struct pd_volume_row row;
-    /* verifications have set more in the catalog meanwhile */
-    enum pd_status status = pd_catalog_volume_find(catalog, word(r), &row, err);
-    const char *state = word(r);
+    const char *uuid = word(r), *name = word(r);
+    uint64_t tape_files = count(r), used = count(r);
+    int64_t last_written = number(r);
+    enum pd_volume_state state = PD_VOLUME_BAD;
+    bool known = false;
 
     (void)book;
+    for (size_t i = 0; i < sizeof states / sizeof states[0] && !known; i++) {
+        known = strcmp(name, pd_volume_state_name(states[i])) == 0;
+        state = states[i];
+    }
+    r->bad = r->bad || !known;
+    enum pd_status status = check(r, err);
+    if (status == PD_OK) { /* verifications have set more in the catalog meanwhile */
+        status = pd_catalog_volume_find(catalog, uuid, &row, err);
+    }
     if (status != PD_OK) {
         return status;
     }
-    r->bad = true;
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-        if (strcmp(state, pd_volume_state_name(states[i])) == 0) {
-            row.state = row.state == PD_VOLUME_BAD ? row.state : states[i]; /* nothing mends it */
-            r->bad = false;
-        }
-    }
-    row.tape_files = count(r);
-    row.used = count(r);
-    row.last_written = number(r);
-    status = check(r, err);
-    return status == PD_OK ? pd_catalog_volume_update(catalog, &row, err) : status;
+    row.state = row.state == PD_VOLUME_BAD ? row.state : state; /* nothing mends it */
+    row.tape_files = tape_files;
+    row.used = used;
+    row.last_written = last_written;
+    return pd_catalog_volume_update(catalog, &row, err);
 }
 
 static enum pd_status take_state(struct pd_catalog *catalog, struct pd_dump_book *book,
