@@ -233,7 +233,7 @@ static enum pd_status tape_cut(void *impl, uint32_t file_no, struct pd_error *er
 
     if (status != PD_OK || file_no >= tape->next_file)
         return status;
-    uint64_t end = tape->next_object;
+    uint64_t end = tape->next_object, marks = tape->next_file - file_no;
     tape->next_known = tape->standing = false;
     status = go_to_file(tape, file_no, err);
     if (status == PD_OK)
@@ -243,7 +243,7 @@ static enum pd_status tape_cut(void *impl, uint32_t file_no, struct pd_error *er
     tape->next_file = file_no;
     tape->next_object = pos.object;
     tape->next_known = tape->standing = true;
-    tape->stale = pd_add_sat(tape->stale, pd_mul_sat(end - pos.object, tape->block_size));
+    tape->stale = pd_add_sat(tape->stale, pd_mul_sat(end - pos.object - marks, tape->block_size));
     return PD_OK;
 }
 

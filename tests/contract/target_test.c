@@ -1,7 +1,5 @@
 /*
- * What every target promises (target.h), tried on each driver. A driver is a row of `drivers`: a
- * URL that holds the name of a fresh folder, or of a device. A real tape drive becomes a row as
- * well.
+ * What every target promises (target.h), tried on each driver.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,89 +8,10 @@
 
 #include <cmocka.h>
 
+#include "../lib/media_bed.h"
 #include "../lib/media_lib.h"
 
-struct driver {
-    const char *name;
-    const char *url;   /* %s: the folder */
-    const char *small; /* the same with room for the label and 8 records on each volume, 4 more for
-                          the index */
-};
-
-static const struct driver drivers[] = {
-    {"disk", "disk:%s", "disk:%s?capacity=576K"},
-    {"mock", "mock:%s", "mock:%s?capacity=576K&early=256K"},
-    {"fault over disk", "fault:read@1000000=EIO,write@1000000+=flip:disk:%s",
-     "fault:mark@1000000=kill:disk:%s?capacity=576K"},
-    {"fault over mock", "fault:seek@1000000=EIO,sync@1000000=EIO:mock:%s",
-     "fault:open@1000000=EIO:mock:%s?capacity=576K&early=256K"},
-};
-
-static const struct driver *const driver_end = drivers + sizeof(drivers) / sizeof(drivers[0]);
-
-struct bed {
-    char *dir;
-    char *url;
-    struct pd_target *target;
-    char *record;
-    uint32_t number;
-    size_t got;
-};
-
-static void set_up(struct bed *bed, const char *url)
-{
-    memset(bed, 0, sizeof(*bed));
-    bed->dir = ml_folder();
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    bed->url = ml_text(url, bed->dir);
-#pragma GCC diagnostic pop
-    bed->target = ml_open(bed->url);
-    bed->record = pd_record_alloc(ML_BLOCK);
-    assert_non_null(bed->record);
-}
-
-static void tear_down(struct bed *bed)
-{
-    ml_close(bed->target);
-    free(bed->record);
-    free(bed->url);
-    ml_remove(bed->dir);
-}
-
-/* As the next process finds it. */
-static void reopen(struct bed *bed)
-{
-    ml_close(bed->target);
-    bed->target = ml_open(bed->url);
-}
-
-static void put(struct bed *bed, uint64_t number)
-{
-    ml_fill(bed->record, bed->number, number);
-    OK(pd_target_write(bed->target, bed->record, ML_BLOCK, &err));
-}
-
-static void format(struct bed *bed, const char *name)
-{
-    struct pd_label label = ml_label(name);
-
-    OK(pd_target_format(bed->target, &label, &err));
-}
-
-static void for_each(void (*test)(struct bed *bed), bool small)
-{
-    for (const struct driver *driver = drivers; driver < driver_end; driver++) {
-        struct bed bed;
-
-        print_message("    %s\n", driver->name);
-        set_up(&bed, small ? driver->small : driver->url);
-        test(&bed);
-        tear_down(&bed);
-    }
-}
-
-static void label_returns(struct bed *bed)
+static void label_returns(struct mb_bed *bed)
 {
     struct pd_label label = ml_label("PD100001");
     const struct pd_label *found;
@@ -104,7 +23,7 @@ static void label_returns(struct bed *bed)
     assert_memory_equal(found, &label, sizeof(label));
     ml_count(bed->target, 1);
 
-    reopen(bed);
+    mb_reopen(bed);
     OK(pd_target_mount(bed->target, NULL, &err));
     found = pd_target_label(bed->target);
     assert_string_equal(found->label, label.label);
@@ -112,7 +31,7 @@ static void label_returns(struct bed *bed)
     assert_int_equal(found->block_size, label.block_size);
     ml_count(bed->target, 1);
 
-    reopen(bed);
+    mb_reopen(bed);
     OK(pd_target_mount(bed->target, "PD100001", &err));
     assert_string_equal(pd_target_label(bed->target)->uuid, label.uuid);
 }
@@ -120,14 +39,14 @@ static void label_returns(struct bed *bed)
 static void test_label(void **state)
 {
     (void)state;
-    for_each(label_returns, false);
+    mb_for_each(label_returns, false);
 }
 
-static void nothing_is_overwritten(struct bed *bed)
+static void nothing_is_overwritten(struct mb_bed *bed)
 {
     struct pd_label label = ml_label("PD100001");
 
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     ml_write_file(bed->target, 1, 3);
     (void)snprintf(label.uuid, sizeof(label.uuid), "%s", "00000000-0000-4000-8000-000000000000");
     IS(pd_target_format(bed->target, &label, &err), PD_EXISTS);
@@ -140,7 +59,7 @@ static void nothing_is_overwritten(struct bed *bed)
 static void test_format_refuses(void **state)
 {
     (void)state;
-    for_each(nothing_is_overwritten, false);
+    mb_for_each(nothing_is_overwritten, false);
 }
 
 static enum pd_status count_names(void *arg, const char *label, struct pd_error *err)
@@ -163,15 +82,15 @@ static enum pd_status stop_listing(void *arg, const char *label, struct pd_error
     return pd_error_set(err, PD_SKIPPED, 0, "enough of %s", label);
 }
 
-static void several_volumes(struct bed *bed)
+static void several_volumes(struct mb_bed *bed)
 {
     unsigned seen = 0;
 
     OK(pd_target_volumes(bed->target, count_names, &seen, &err));
     assert_int_equal(seen, 0);
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     ml_write_file(bed->target, 1, 1);
-    format(bed, "PD100002");
+    mb_format(bed, "PD100002");
     ml_write_file(bed->target, 1, 2);
     ml_write_file(bed->target, 2, 2);
     OK(pd_target_volumes(bed->target, count_names, &seen, &err));
@@ -195,12 +114,12 @@ static void several_volumes(struct bed *bed)
 static void test_volumes(void **state)
 {
     (void)state;
-    for_each(several_volumes, false);
+    mb_for_each(several_volumes, false);
 }
 
-static void files_come_back(struct bed *bed)
+static void files_come_back(struct mb_bed *bed)
 {
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     ml_write_file(bed->target, 1, 5);
     ml_write_file(bed->target, 2, 1);
     ml_write_file(bed->target, 3, 40);
@@ -212,7 +131,7 @@ static void files_come_back(struct bed *bed)
     ml_write_file(bed->target, 4, 2);
     OK(pd_target_sync(bed->target, &err));
 
-    reopen(bed);
+    mb_reopen(bed);
     OK(pd_target_mount(bed->target, "PD100001", &err));
     ml_read_file(bed->target, 4, 2);
     ml_read_file(bed->target, 1, 5);
@@ -225,14 +144,14 @@ static void files_come_back(struct bed *bed)
 static void test_files(void **state)
 {
     (void)state;
-    for_each(files_come_back, false);
+    mb_for_each(files_come_back, false);
 }
 
-static void label_is_tape_file_0(struct bed *bed)
+static void label_is_tape_file_0(struct mb_bed *bed)
 {
     struct pd_label label;
 
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     OK(pd_target_open_file(bed->target, 0, &err));
     OK(pd_target_read(bed->target, bed->record, ML_BLOCK, &bed->got, &err));
     assert_int_equal(bed->got, ML_BLOCK);
@@ -245,17 +164,17 @@ static void label_is_tape_file_0(struct bed *bed)
 static void test_label_file(void **state)
 {
     (void)state;
-    for_each(label_is_tape_file_0, false);
+    mb_for_each(label_is_tape_file_0, false);
 }
 
-static void missing_files(struct bed *bed)
+static void missing_files(struct mb_bed *bed)
 {
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     ml_write_file(bed->target, 1, 2);
     IS(pd_target_open_file(bed->target, 2, &err), PD_MISSING);
     IS(pd_target_open_file(bed->target, 77, &err), PD_MISSING);
     IS(pd_target_open_file(bed->target, UINT32_MAX, &err), PD_MISSING);
-    reopen(bed);
+    mb_reopen(bed);
     OK(pd_target_mount(bed->target, NULL, &err));
     IS(pd_target_open_file(bed->target, 77, &err), PD_MISSING);
     IS(pd_target_open_file(bed->target, 2, &err), PD_MISSING);
@@ -265,19 +184,19 @@ static void missing_files(struct bed *bed)
 static void test_missing(void **state)
 {
     (void)state;
-    for_each(missing_files, false);
+    mb_for_each(missing_files, false);
 }
 
-static void seek_to(struct bed *bed, uint64_t number)
+static void seek_to(struct mb_bed *bed, uint64_t number)
 {
     OK(pd_target_seek(bed->target, number, ML_BLOCK, &err));
     OK(pd_target_read(bed->target, bed->record, ML_BLOCK, &bed->got, &err));
     ml_check(bed->record, bed->got, 2, number);
 }
 
-static void seeks(struct bed *bed)
+static void seeks(struct mb_bed *bed)
 {
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     ml_write_file(bed->target, 1, 3);
     ml_write_file(bed->target, 2, 10);
     ml_write_file(bed->target, 3, 3);
@@ -305,17 +224,17 @@ static void seeks(struct bed *bed)
 static void test_seek(void **state)
 {
     (void)state;
-    for_each(seeks, false);
+    mb_for_each(seeks, false);
 }
 
-static void abandoned(struct bed *bed)
+static void abandoned(struct mb_bed *bed)
 {
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     ml_write_file(bed->target, 1, 2);
     OK(pd_target_begin(bed->target, "given-up", &bed->number, &err));
     assert_int_equal(bed->number, 2);
     for (uint64_t i = 0; i < 6; i++)
-        put(bed, i + 100);
+        mb_put(bed, i + 100);
     OK(pd_target_abandon(bed->target, &err));
     ml_count(bed->target, 2);
     IS(pd_target_open_file(bed->target, 2, &err), PD_MISSING);
@@ -328,9 +247,9 @@ static void abandoned(struct bed *bed)
     OK(pd_target_begin(bed->target, "given-up", &bed->number, &err));
     OK(pd_target_abandon(bed->target, &err));
     OK(pd_target_begin(bed->target, "given-up", &bed->number, &err));
-    put(bed, 100);
+    mb_put(bed, 100);
     OK(pd_target_abandon(bed->target, &err));
-    reopen(bed);
+    mb_reopen(bed);
     OK(pd_target_mount(bed->target, NULL, &err));
     ml_count(bed->target, 3);
     ml_write_file(bed->target, 3, 2);
@@ -342,16 +261,16 @@ static void abandoned(struct bed *bed)
 static void test_abandon(void **state)
 {
     (void)state;
-    for_each(abandoned, false);
+    mb_for_each(abandoned, false);
 }
 
-static void unfinished(struct bed *bed)
+static void unfinished(struct mb_bed *bed)
 {
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     ml_write_file(bed->target, 1, 2);
     OK(pd_target_begin(bed->target, "cut-off", &bed->number, &err));
-    put(bed, 0);
-    reopen(bed); /* neither ended nor abandoned */
+    mb_put(bed, 0);
+    mb_reopen(bed); /* neither ended nor abandoned */
     OK(pd_target_mount(bed->target, NULL, &err));
     ml_count(bed->target, 2);
     ml_write_file(bed->target, 2, 4);
@@ -363,17 +282,17 @@ static void unfinished(struct bed *bed)
 static void test_unfinished(void **state)
 {
     (void)state;
-    for_each(unfinished, false);
+    mb_for_each(unfinished, false);
 }
 
-static void full(struct bed *bed)
+static void full(struct mb_bed *bed)
 {
     struct pd_target_space space = {0};
     struct pd_error why = PD_ERROR_INIT;
     enum pd_status status = PD_OK;
     uint64_t written = 0;
 
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     OK(pd_target_space_left(bed->target, &space, &err));
     assert_int_equal(space.total, 9 * ML_BLOCK);
     assert_int_equal(space.available, 8 * ML_BLOCK);
@@ -408,10 +327,10 @@ static void full(struct bed *bed)
 static void test_full(void **state)
 {
     (void)state;
-    for_each(full, true);
+    mb_for_each(full, true);
 }
 
-static void wrong_order(struct bed *bed)
+static void wrong_order(struct mb_bed *bed)
 {
     struct pd_target_position position;
 
@@ -419,7 +338,7 @@ static void wrong_order(struct bed *bed)
     IS(pd_target_position(bed->target, &position, &err), PD_INTERNAL);
     IS(pd_target_begin(bed->target, "a", &bed->number, &err), PD_INTERNAL);
     IS(pd_target_open_file(bed->target, 1, &err), PD_INTERNAL);
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     IS(pd_target_write(bed->target, bed->record, ML_BLOCK, &err), PD_INTERNAL);
     IS(pd_target_end(bed->target, true, &err), PD_INTERNAL);
     IS(pd_target_read(bed->target, bed->record, ML_BLOCK, &bed->got, &err), PD_INTERNAL);
@@ -428,7 +347,7 @@ static void wrong_order(struct bed *bed)
     IS(pd_target_begin(bed->target, "b", &bed->number, &err), PD_INTERNAL);
     IS(pd_target_open_file(bed->target, 0, &err), PD_INTERNAL);
     IS(pd_target_write(bed->target, bed->record, ML_BLOCK - 512, &err), PD_INTERNAL);
-    put(bed, 0);
+    mb_put(bed, 0);
     OK(pd_target_end(bed->target, false, &err));
     OK(pd_target_open_file(bed->target, 1, &err));
     IS(pd_target_begin(bed->target, "b", &bed->number, &err), PD_INTERNAL);
@@ -448,10 +367,10 @@ static void wrong_order(struct bed *bed)
 static void test_order(void **state)
 {
     (void)state;
-    for_each(wrong_order, false);
+    mb_for_each(wrong_order, false);
 }
 
-static void nothing_there(struct bed *bed)
+static void nothing_there(struct mb_bed *bed)
 {
     struct pd_error why = PD_ERROR_INIT;
     enum pd_status status = pd_target_mount(bed->target, NULL, &why);
@@ -465,20 +384,20 @@ static void nothing_there(struct bed *bed)
 static void test_nothing_there(void **state)
 {
     (void)state;
-    for_each(nothing_there, false);
+    mb_for_each(nothing_there, false);
 }
 
-static void lazy_marks(struct bed *bed)
+static void lazy_marks(struct mb_bed *bed)
 {
-    format(bed, "PD100001");
+    mb_format(bed, "PD100001");
     for (uint32_t file = 1; file <= 5; file++) {
         OK(pd_target_begin(bed->target, "archive", &bed->number, &err));
         assert_int_equal(bed->number, file);
-        put(bed, 0);
+        mb_put(bed, 0);
         OK(pd_target_end(bed->target, false, &err));
     }
     OK(pd_target_sync(bed->target, &err));
-    reopen(bed);
+    mb_reopen(bed);
     OK(pd_target_mount(bed->target, NULL, &err));
     ml_count(bed->target, 6);
     for (uint32_t file = 5; file >= 1; file--)
@@ -488,7 +407,7 @@ static void lazy_marks(struct bed *bed)
 static void test_lazy_marks(void **state)
 {
     (void)state;
-    for_each(lazy_marks, false);
+    mb_for_each(lazy_marks, false);
 }
 
 int main(void)

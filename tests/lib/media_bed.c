@@ -1,0 +1,80 @@
+#include "media_bed.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "media_lib.h"
+
+struct driver {
+    const char *name;
+    const char *url;   /* %s: the folder */
+    const char *small; /* the same with room for the label and 8 records on each volume, 4 more for
+                          the index */
+};
+
+static const struct driver drivers[] = {
+    {"disk", "disk:%s", "disk:%s?capacity=576K"},
+    {"mock", "mock:%s", "mock:%s?capacity=576K&early=256K"},
+    {"fault over disk", "fault:read@1000000=EIO,write@1000000+=flip:disk:%s",
+     "fault:mark@1000000=kill:disk:%s?capacity=576K"},
+    {"fault over mock", "fault:seek@1000000=EIO,sync@1000000=EIO:mock:%s",
+     "fault:open@1000000=EIO:mock:%s?capacity=576K&early=256K"},
+};
+
+static const struct driver *const driver_end = drivers + sizeof(drivers) / sizeof(drivers[0]);
+
+static void set_up(struct mb_bed *bed, const char *url)
+{
+    memset(bed, 0, sizeof(*bed));
+    bed->dir = ml_folder();
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    bed->url = ml_text(url, bed->dir);
+#pragma GCC diagnostic pop
+    bed->target = ml_open(bed->url);
+    bed->record = pd_record_alloc(ML_BLOCK);
+    assert_non_null(bed->record);
+}
+
+static void tear_down(struct mb_bed *bed)
+{
+    ml_close(bed->target);
+    free(bed->record);
+    free(bed->url);
+    ml_remove(bed->dir);
+}
+
+void mb_reopen(struct mb_bed *bed)
+{
+    ml_close(bed->target);
+    bed->target = ml_open(bed->url);
+}
+
+void mb_put(struct mb_bed *bed, uint64_t number)
+{
+    ml_fill(bed->record, bed->number, number);
+    OK(pd_target_write(bed->target, bed->record, ML_BLOCK, &err));
+}
+
+void mb_format(struct mb_bed *bed, const char *name)
+{
+    struct pd_label label = ml_label(name);
+
+    OK(pd_target_format(bed->target, &label, &err));
+}
+
+void mb_for_each(void (*test)(struct mb_bed *bed), bool small)
+{
+    for (const struct driver *driver = drivers; driver < driver_end; driver++) {
+        struct mb_bed bed;
+
+        print_message("    %s\n", driver->name);
+        set_up(&bed, small ? driver->small : driver->url);
+        test(&bed);
+        tear_down(&bed);
+    }
+}
