@@ -31,6 +31,9 @@ enum pd_status pd_tar_top(const void *bytes, size_t len, char *out, size_t size,
     if (status == PD_OK) {
         status = pd_tar_next(reader, &entry, err);
     }
+    if (status == PD_TRUNCATED) { /* there is no more of it here */
+        status = pd_error_set(err, PD_BAD_FORMAT, 0, "it is too short for an archive's beginning");
+    }
     if (status == PD_OK) {
         const char *path = entry ? archive_entry_pathname(entry) : NULL;
         size_t n = path ? strcspn(path, "/") : 0;
