@@ -42,7 +42,7 @@ typedef enum pd_status (*pd_root_fn)(void *arg, const char *path, struct pd_erro
 
 struct pd_source_ops {
     const char *scheme;
-    /* What it covers: paths, and all that lies below them. */
+    /* What it covers: paths, and all that lies below them. Asked for before the first item only. */
     enum pd_status (*roots)(void *impl, pd_root_fn fn, void *arg, struct pd_error *err);
     /* Next item in a stable order (parents before children); PD_END_OF_DATA at the end. What
      * cannot be listed goes to the problem function, and listing goes on. */

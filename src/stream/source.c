@@ -6,6 +6,7 @@
 struct pd_source {
     const struct pd_source_ops *ops;
     void *impl;
+    bool begun; /* an item was asked for */
 };
 
 enum pd_status pd_source_new(const struct pd_source_ops *ops, void *impl, struct pd_source **out,
@@ -43,11 +44,15 @@ static enum pd_status checked(enum pd_status status, const char *call, struct pd
 enum pd_status pd_source_roots(struct pd_source *source, pd_root_fn fn, void *arg,
                                struct pd_error *err)
 {
+    if (source->begun) {
+        return pd_error_set(err, PD_INTERNAL, 0, "source: its roots are asked for after its items");
+    }
     return checked(source->ops->roots(source->impl, fn, arg, err), "roots", err);
 }
 
 enum pd_status pd_source_next(struct pd_source *source, struct pd_item *out, struct pd_error *err)
 {
+    source->begun = true;
     enum pd_status status = source->ops->next(source->impl, out, err);
 
     if (status == PD_OK && (!out->path || out->path[0] != '/' ||

@@ -133,6 +133,29 @@ static void test_path(void **state)
     ml_remove(made);
 }
 
+static void test_exclusive(void **state)
+{
+    (void)state;
+    assert_true(pd_target_url_exclusive("mock:/tmp"));
+    assert_true(pd_target_url_exclusive("mock:/tmp?capacity=1M&slots=2"));
+    assert_true(pd_target_url_exclusive("fault:read@1=EIO:mock:/tmp"));
+    assert_true(pd_target_url_exclusive("fault:read@1=EIO:fault:write@2+=flip:mock:/nowhere"));
+    assert_false(pd_target_url_exclusive("disk:/tmp"));
+    assert_false(pd_target_url_exclusive("disk:/tmp?capacity=1M"));
+    assert_false(pd_target_url_exclusive("fault:read@1=EIO:disk:/mock:/x"));
+    assert_false(pd_target_url_exclusive("fault:read@1=EIO:fault:load@1=EIO:disk:/tmp"));
+    assert_false(pd_target_url_exclusive("disk:mock:/tmp"));
+    /* what cannot be opened is nobody's */
+    assert_false(pd_target_url_exclusive(""));
+    assert_false(pd_target_url_exclusive("mock"));
+    assert_false(pd_target_url_exclusive("mocks:/tmp"));
+    assert_false(pd_target_url_exclusive("ftp:/tmp"));
+    assert_false(pd_target_url_exclusive("/tmp"));
+    assert_false(pd_target_url_exclusive("fault:"));
+    assert_false(pd_target_url_exclusive("fault:read@1=EIO"));
+    assert_false(pd_target_url_exclusive("fault:read@1=EIO:"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_filters_stack),
         cmocka_unit_test(test_path),
+        cmocka_unit_test(test_exclusive),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
