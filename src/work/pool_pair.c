@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "pairdump/registry.h"
+#include "pairdump/size.h"
 #include "pairdump/tar.h"
 #include "pool_priv.h"
 
@@ -122,11 +123,21 @@ struct mounting {
     const char *dump;             /* whose unrecorded tape files may go, or NULL */
 };
 
-/* Is the tape file one of the dump: an archive "<dump>.<seq>", or its index? */
+/* "<dump>.<seq>" or "<dump>.index": another dump may be called "<dump>.1". */
+static bool is_top_of(const char *top, const char *dump)
+{
+    size_t len = strlen(dump);
+    uint64_t seq = 0;
+
+    return strncmp(top, dump, len) == 0 && top[len] == '.' &&
+           (strcmp(top + len + 1, "index") == 0 || pd_parse_u64(top + len + 1, &seq));
+}
+
+/* Is the tape file one of the dump: an archive, or its index? */
 static enum pd_status is_of_dump(struct pd_target *target, uint32_t file_no, const char *dump,
                                  bool *is, struct pd_error *err)
 {
-    size_t size = (size_t)pd_target_label(target)->block_size, got = 0, len = strlen(dump);
+    size_t size = (size_t)pd_target_label(target)->block_size, got = 0;
     void *record = pd_record_alloc(size);
     struct pd_error late = PD_ERROR_INIT;
     char top[256] = "";
@@ -139,7 +150,7 @@ static enum pd_status is_of_dump(struct pd_target *target, uint32_t file_no, con
         }
         status = pd_target_close_file(target, err);
     }
-    *is = strncmp(top, dump, len) == 0 && top[len] == '.';
+    *is = is_top_of(top, dump);
     free(record);
     return status;
 }

@@ -1,0 +1,542 @@
+/*
+ * Which pair a run gets, when others are at work on the same volumes or have left them.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../lib/catalog_lib.h"
+#include "../../lib/format_lib.h"
+#include "../../lib/media_lib.h"
+#include "pairdump/claim.h"
+#include "pairdump/pool.h"
+
+#define LIMIT (600 * PD_NS_PER_S)
+
+enum { COPIES = 2 };
+
+struct bed {
+    struct cat_case *c;
+    struct pd_progress progress;
+    char *dir;
+    char *dirs[COPIES];
+    struct pd_pool_config config;
+    struct pd_pool *pool;
+    struct pd_run_row run;
+};
+
+static int64_t new_run(struct bed *b)
+{
+    cat_ok(b->c, pd_catalog_run_add(b->c->catalog, "dump", &b->run, &b->c->err));
+    return b->run.id;
+}
+
+static int start(void **state)
+{
+    struct bed *b = calloc(1, sizeof *b);
+
+    assert_non_null(b);
+    (void)cat_setup((void **)&b->c);
+    pd_progress_init(&b->progress);
+    b->c->env.progress = &b->progress;
+    b->dir = ml_folder();
+    cat_ok(b->c, pd_pool_config_init("default", &b->config, &b->c->err));
+    for (size_t i = 0; i < COPIES; i++) {
+        b->dirs[i] = ml_text("%s/%zu", b->dir, i + 1);
+        assert_int_equal(mkdir(b->dirs[i], 0700), 0);
+        b->config.copies[i] = ml_text("disk:%s", b->dirs[i]);
+    }
+    b->config.copy_count = COPIES;
+    b->config.block_size = ML_BLOCK;
+    (void)new_run(b);
+    *state = b;
+    return 0;
+}
+
+static void close_pool(struct bed *b)
+{
+    cat_ok(b->c, pd_pool_close(b->pool, &b->c->err));
+    b->pool = NULL;
+}
+
+static int end(void **state)
+{
+    struct bed *b = *state;
+
+    close_pool(b);
+    pd_pool_config_release(&b->config);
+    for (size_t i = 0; i < COPIES; i++) {
+        free(b->dirs[i]);
+    }
+    ml_remove(b->dir);
+    int left = cat_teardown((void **)&b->c);
+    free(b);
+    return left;
+}
+
+/* ---- runs and their volumes ---- */
+
+static enum pd_status open_for(struct bed *b, int64_t run)
+{
+    const struct pd_pool_run who = {b->c->catalog, run, LIMIT};
+
+    close_pool(b);
+    pd_error_clear(&b->c->err);
+    return pd_pool_open(&b->c->env, &b->config, &who, PD_RETRY_ONCE, &b->pool, &b->c->err);
+}
+
+static void next_pair(struct bed *b, const char *first, const char *second)
+{
+    cat_ok(b->c, pd_pool_next_pair(b->pool, &b->c->err));
+    assert_string_equal(pd_pool_copy(b->pool, 0)->volume.label, first);
+    assert_string_equal(pd_pool_copy(b->pool, 1)->volume.label, second);
+    for (size_t i = 0; i < COPIES; i++) {
+        const struct pd_pool_copy *copy = pd_pool_copy(b->pool, i);
+        assert_string_equal(pd_target_label(copy->target)->label, copy->volume.label);
+    }
+}
+
+/* A new run gets the pair, and ends. */
+static void label_pair(struct bed *b)
+{
+    const struct pd_run_row kept = b->run;
+    int64_t run = new_run(b);
+
+    b->run = kept;
+    cat_ok(b->c, open_for(b, run));
+    cat_ok(b->c, pd_pool_next_pair(b->pool, &b->c->err));
+    close_pool(b);
+    cat_ok(b->c, pd_catalog_run_remove(b->c->catalog, run, &b->c->err));
+}
+
+static int64_t owner(struct bed *b, const char *label)
+{
+    struct pd_run_row row;
+    bool found = false;
+
+    cat_ok(b->c, pd_catalog_claim_owner(b->c->catalog, PD_CLAIM_VOLUME, label, &row, &found,
+                                        &b->c->err));
+    return found ? row.id : 0;
+}
+
+/* The run has these volumes. */
+static void claim(struct bed *b, int64_t run, const char *label)
+{
+    struct pd_claim one = {.kind = PD_CLAIM_VOLUME, .name = label};
+
+    cat_ok(b->c, pd_catalog_claim(b->c->catalog, run, &one, 1, LIMIT, &b->c->err));
+}
+
+static void die(struct bed *b, int64_t run)
+{
+    char sql[128];
+
+    (void)snprintf(sql, sizeof sql,
+                   "UPDATE run SET process = 'an earlier boot', heartbeat = 5 WHERE id = %d",
+                   (int)run);
+    cat_sql(b->c, sql);
+}
+
+static struct pd_volume_row row_of(struct bed *b, const char *label)
+{
+    struct pd_volume_row row;
+
+    cat_ok(b->c, pd_catalog_volume_find(b->c->catalog, label, &row, &b->c->err));
+    return row;
+}
+
+static void is_in_state(struct bed *b, const char *label, enum pd_volume_state wanted)
+{
+    assert_string_equal(pd_volume_state_name(row_of(b, label).state),
+                        pd_volume_state_name(wanted));
+}
+
+/* ---- what lies on volumes ---- */
+
+/* A tape file with an archive of that top folder; NULL: one that begins no archive. */
+static void write_file(struct bed *b, size_t copy, const char *label, const char *top)
+{
+    struct pd_target *target = ml_open(b->config.copies[copy]);
+    char *record = pd_record_alloc(ML_BLOCK), *path = ml_text("%s/bagit.txt", top ? top : "");
+    struct pd_tar_writer *writer = NULL;
+    struct pd_error err = PD_ERROR_INIT;
+    struct pd_buf tar = PD_BUF_INIT;
+    uint32_t number = 0;
+
+    assert_non_null(record);
+    memset(record, top ? 0 : 'x', ML_BLOCK);
+    if (top) {
+        assert_int_equal(pd_tar_writer_new(format_to_buf, &tar, &writer, &err), PD_OK);
+        assert_int_equal(pd_tar_file(writer, path, "x", 1, 5, &err), PD_OK);
+        assert_int_equal(pd_tar_finish(writer, &err), PD_OK);
+        pd_tar_writer_free(writer);
+        assert_true(tar.len <= ML_BLOCK);
+        memcpy(record, tar.data, tar.len);
+    }
+    assert_int_equal(pd_target_mount(target, label, &err), PD_OK);
+    assert_int_equal(pd_target_begin(target, top ? top : "odd", &number, &err), PD_OK);
+    assert_int_equal(pd_target_write(target, record, ML_BLOCK, &err), PD_OK);
+    assert_int_equal(pd_target_end(target, true, &err), PD_OK);
+    ml_close(target);
+    pd_buf_free(&tar);
+    free(path);
+    free(record);
+}
+
+static void has_files(struct bed *b, size_t copy, const char *label, uint32_t wanted)
+{
+    struct pd_target *target = ml_open(b->config.copies[copy]);
+    struct pd_error err = PD_ERROR_INIT;
+
+    assert_int_equal(pd_target_mount(target, label, &err), PD_OK);
+    ml_count(target, wanted);
+    ml_close(target);
+}
+
+/* Pair 1 with an archive of dump d on it, verified; so in the catalog, too. */
+static void record_pair(struct bed *b, int64_t *archive, struct pd_copy_row copies[COPIES])
+{
+    static const char *const paths[] = {"/a"};
+    int64_t dump = cat_dump(b->c, "d", COPIES, 1), volumes[COPIES];
+
+    label_pair(b);
+    write_file(b, 0, "PD100001", "d.1");
+    write_file(b, 1, "PD200001", "d.1");
+    volumes[0] = row_of(b, "PD100001").id;
+    volumes[1] = row_of(b, "PD200001").id;
+    *archive = cat_archive(b->c, dump, 1, paths, 1, volumes, COPIES, copies);
+    for (size_t i = 0; i < COPIES; i++) {
+        cat_ok(b->c, cat_verify(b->c, copies[i].id, "full", PD_OK));
+    }
+    assert_int_equal(row_of(b, "PD100001").tape_files, 2);
+}
+
+/* ---- the next pair ---- */
+
+static void the_first_pair_is_labelled_and_claimed(void **state)
+{
+    struct bed *b = *state;
+
+    cat_ok(b->c, open_for(b, b->run.id));
+    next_pair(b, "PD100001", "PD200001");
+    for (size_t i = 0; i < COPIES; i++) {
+        const struct pd_volume_row row = row_of(b, i == 0 ? "PD100001" : "PD200001");
+        assert_int_equal(row.state, PD_VOLUME_APPENDABLE);
+        assert_int_equal(row.tape_files, 1);
+        assert_int_equal(row.pair, 1);
+        assert_int_equal(row.copy, i + 1);
+        assert_string_equal(row.location, b->config.copies[i]);
+        assert_int_equal(owner(b, row.label), b->run.id);
+    }
+    assert_int_equal(cat_check(b->c), 0);
+}
+
+static void a_pair_that_nobody_has_is_taken_again(void **state)
+{
+    struct bed *b = *state;
+
+    label_pair(b);
+    label_pair(b);
+    cat_ok(b->c, open_for(b, b->run.id));
+    next_pair(b, "PD100001", "PD200001");
+    assert_int_equal(cat_number(b->c, "SELECT COUNT(*) FROM volume"), COPIES);
+    assert_int_equal(owner(b, "PD100001"), b->run.id);
+}
+
+static void a_pair_of_a_live_run_is_passed_over(void **state)
+{
+    struct bed *b = *state;
+    int64_t other = b->run.id, mine = new_run(b);
+
+    label_pair(b);
+    claim(b, other, "PD200001"); /* one of its volumes is enough */
+    cat_ok(b->c, open_for(b, mine));
+    next_pair(b, "PD100002", "PD200002");
+    assert_int_equal(owner(b, "PD100001"), 0);
+    assert_int_equal(owner(b, "PD200001"), other);
+    assert_int_equal(owner(b, "PD100002"), mine);
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+    is_in_state(b, "PD200001", PD_VOLUME_APPENDABLE);
+}
+
+static void the_lowest_pair_that_is_free_is_taken(void **state)
+{
+    struct bed *b = *state;
+    int64_t other = b->run.id, mine = new_run(b);
+
+    label_pair(b);
+    claim(b, other, "PD100001");
+    label_pair(b); /* pair 2 */
+    claim(b, other, "PD100002");
+    label_pair(b); /* pair 3 */
+    cat_ok(b->c, pd_catalog_run_remove(b->c->catalog, other, &b->c->err));
+    other = new_run(b);
+    claim(b, other, "PD100001");
+    cat_ok(b->c, open_for(b, mine));
+    next_pair(b, "PD100002", "PD200002");
+}
+
+static void a_pair_of_a_dead_run_is_taken_over(void **state)
+{
+    struct bed *b = *state;
+    int64_t other = b->run.id, mine = new_run(b);
+
+    label_pair(b);
+    claim(b, other, "PD100001");
+    claim(b, other, "PD200001");
+    die(b, other);
+    cat_ok(b->c, open_for(b, mine));
+    next_pair(b, "PD100001", "PD200001");
+    assert_int_equal(owner(b, "PD100001"), mine);
+    assert_int_equal(owner(b, "PD200001"), mine);
+    cat_expect(b->c, PD_BUSY, pd_catalog_run_beat(b->c->catalog, other, &b->c->err));
+}
+
+static void what_a_dead_run_left_on_a_volume_stays_its_own(void **state)
+{
+    struct bed *b = *state;
+    int64_t other = b->run.id, mine = new_run(b), archive;
+    struct pd_copy_row copies[COPIES];
+
+    record_pair(b, &archive, copies);
+    write_file(b, 0, "PD100001", "d.2"); /* not recorded */
+    claim(b, other, "PD100001");
+    claim(b, other, "PD200001");
+    die(b, other);
+    cat_ok(b->c, open_for(b, mine));
+    next_pair(b, "PD100002", "PD200002");
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+    is_in_state(b, "PD200001", PD_VOLUME_APPENDABLE);
+    assert_int_equal(owner(b, "PD100001"), other);
+    assert_int_equal(owner(b, "PD200001"), other);
+    assert_int_equal(cat_state(b->c, archive, copies[0].id), PD_COPY_VERIFIED);
+    has_files(b, 0, "PD100001", 3);
+    assert_non_null(strstr(b->c->log, "resume"));
+}
+
+static void what_nobody_explains_sets_a_volume_aside(void **state)
+{
+    struct bed *b = *state;
+    struct pd_copy_row copies[COPIES];
+    int64_t archive;
+
+    record_pair(b, &archive, copies);
+    write_file(b, 0, "PD100001", "d.2");
+    cat_ok(b->c, open_for(b, b->run.id));
+    next_pair(b, "PD100002", "PD200002");
+    is_in_state(b, "PD100001", PD_VOLUME_BAD);
+    is_in_state(b, "PD200001", PD_VOLUME_APPENDABLE);
+    assert_int_equal(cat_state(b->c, archive, copies[0].id), PD_COPY_WRITTEN); /* doubted */
+    assert_int_equal(cat_state(b->c, archive, copies[1].id), PD_COPY_VERIFIED);
+    assert_int_equal(owner(b, "PD100001"), 0);
+    assert_int_equal(owner(b, "PD200001"), 0);
+    has_files(b, 0, "PD100001", 3);
+}
+
+static void tape_files_that_are_missing_set_it_aside_too(void **state)
+{
+    struct bed *b = *state;
+    struct pd_copy_row copies[COPIES];
+    int64_t archive;
+
+    record_pair(b, &archive, copies);
+    cat_sql(b->c, "UPDATE volume SET tape_files = 3 WHERE label = 'PD200001'");
+    cat_ok(b->c, open_for(b, b->run.id));
+    next_pair(b, "PD100002", "PD200002");
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+    is_in_state(b, "PD200001", PD_VOLUME_BAD);
+    assert_int_equal(cat_state(b->c, archive, copies[0].id), PD_COPY_VERIFIED);
+    assert_int_equal(cat_state(b->c, archive, copies[1].id), PD_COPY_WRITTEN);
+}
+
+/* ---- the pair of a dump that goes on ---- */
+
+static bool take_pair(struct bed *b, const char *name)
+{
+    const struct pd_volume_row rows[COPIES] = {row_of(b, "PD100001"), row_of(b, "PD200001")};
+    bool good = false;
+
+    cat_ok(b->c, open_for(b, b->run.id));
+    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, name, &good, &b->c->err));
+    return good;
+}
+
+static void what_was_not_recorded_of_the_dump_is_cut(void **state)
+{
+    struct bed *b = *state;
+    struct pd_copy_row copies[COPIES];
+    int64_t archive, before = b->run.id;
+
+    record_pair(b, &archive, copies);
+    write_file(b, 0, "PD100001", "d.2");
+    write_file(b, 0, "PD100001", "d.index");
+    write_file(b, 0, "PD100001", "d.10");
+    write_file(b, 1, "PD200001", "d.2");
+    claim(b, before, "PD100001");
+    die(b, before);
+    (void)new_run(b);
+    assert_true(take_pair(b, "d"));
+    assert_int_equal(owner(b, "PD100001"), b->run.id);
+    assert_int_equal(owner(b, "PD200001"), b->run.id);
+    for (size_t i = 0; i < COPIES; i++) {
+        const struct pd_pool_copy *copy = pd_pool_copy(b->pool, i);
+        uint32_t number = 0;
+        assert_string_equal(copy->volume.label, i == 0 ? "PD100001" : "PD200001");
+        cat_ok(b->c, pd_target_begin(copy->target, "d.2", &number, &b->c->err));
+        assert_int_equal(number, 2);
+        cat_ok(b->c, pd_target_abandon(copy->target, &b->c->err));
+    }
+    close_pool(b);
+    has_files(b, 0, "PD100001", 2);
+    has_files(b, 1, "PD200001", 2);
+    assert_int_equal(cat_state(b->c, archive, copies[0].id), PD_COPY_VERIFIED);
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+}
+
+static void what_is_recorded_stays_whosever_it_is(void **state)
+{
+    struct bed *b = *state;
+    struct pd_copy_row copies[COPIES];
+    int64_t archive;
+
+    record_pair(b, &archive, copies);
+    assert_true(take_pair(b, "d")); /* nothing is behind */
+    assert_true(take_pair(b, "e"));
+    close_pool(b);
+    write_file(b, 1, "PD200001", "e.1");
+    assert_true(take_pair(b, "e"));
+    close_pool(b);
+    has_files(b, 0, "PD100001", 2);
+    has_files(b, 1, "PD200001", 2);
+}
+
+static void what_is_of_others_is_never_cut(void **state)
+{
+    static const char *const tops[] = {"e.1",   "dd.1",      "D.1",     "d",      "d-x.1",
+                                       "xd.1",  "d.1.4",     "d.x.1",   "d.",     "d.index.1",
+                                       "d.1x",  "d.indexes", "d.-1",    NULL};
+    struct bed *b = *state;
+    struct pd_copy_row copies[COPIES];
+    int64_t archive;
+
+    record_pair(b, &archive, copies);
+    for (size_t i = 0; i < sizeof tops / sizeof tops[0]; i++) {
+        cat_sql(b->c, "UPDATE volume SET state = 'appendable'");
+        write_file(b, 0, "PD100001", "d.2");
+        write_file(b, 0, "PD100001", tops[i]);
+        bool good = take_pair(b, "d");
+        if (good) {
+            fail_msg("%s was cut", tops[i] ? tops[i] : "what is no archive");
+        }
+        close_pool(b);
+        has_files(b, 0, "PD100001", 4);
+        is_in_state(b, "PD100001", PD_VOLUME_BAD);
+        assert_int_equal(owner(b, "PD100001"), 0);
+
+        struct pd_target *target = ml_open(b->config.copies[0]); /* for the next one */
+        cat_ok(b->c, pd_target_mount(target, "PD100001", &b->c->err));
+        cat_ok(b->c, pd_target_cut(target, 2, &b->c->err));
+        ml_close(target);
+    }
+}
+
+static void a_pair_that_another_run_has_filled_is_not_taken(void **state)
+{
+    struct bed *b = *state;
+    struct pd_volume_row rows[COPIES];
+    struct pd_copy_row copies[COPIES];
+    bool good = true;
+    int64_t archive;
+
+    record_pair(b, &archive, copies);
+    rows[0] = row_of(b, "PD100001");
+    rows[1] = row_of(b, "PD200001");
+    cat_sql(b->c, "UPDATE volume SET state = 'full' WHERE label = 'PD200001'");
+    cat_ok(b->c, open_for(b, b->run.id));
+    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, "d", &good, &b->c->err));
+    assert_false(good);
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+    is_in_state(b, "PD200001", PD_VOLUME_FULL_STATE);
+    assert_int_equal(owner(b, "PD100001"), 0);
+    assert_int_equal(cat_state(b->c, archive, copies[1].id), PD_COPY_VERIFIED);
+}
+
+static void a_copy_without_a_volume_is_left_out(void **state)
+{
+    struct bed *b = *state;
+    struct pd_volume_row rows[COPIES] = {0};
+    bool good = false;
+
+    label_pair(b);
+    rows[1] = row_of(b, "PD200001");
+    cat_ok(b->c, open_for(b, b->run.id));
+    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, "d", &good, &b->c->err));
+    assert_true(good);
+    assert_int_equal(owner(b, "PD100001"), 0);
+    assert_int_equal(owner(b, "PD200001"), b->run.id);
+    assert_string_equal(pd_pool_copy(b->pool, 1)->volume.label, "PD200001");
+    assert_string_equal(pd_pool_copy(b->pool, 0)->volume.label, "");
+}
+
+static void a_pair_of_a_live_run_is_not_taken(void **state)
+{
+    struct bed *b = *state;
+    int64_t other = b->run.id;
+
+    label_pair(b);
+    claim(b, other, "PD100001");
+    write_file(b, 0, "PD100001", "d.1");
+    (void)new_run(b);
+    assert_false(take_pair(b, "d"));
+    close_pool(b);
+    has_files(b, 0, "PD100001", 2);
+    assert_int_equal(owner(b, "PD100001"), other);
+    assert_int_equal(owner(b, "PD200001"), 0);
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+}
+
+/* ---- drives ---- */
+
+static void a_drive_is_for_one_run_at_a_time(void **state)
+{
+    struct bed *b = *state;
+    int64_t other = b->run.id, mine = new_run(b);
+    struct pd_claim drive = {.kind = PD_CLAIM_DRIVE};
+
+    free(b->config.copies[1]);
+    b->config.copies[1] = ml_text("fault:read@1000=EIO:mock:%s/.", b->dirs[1]);
+    drive.name = b->dirs[1];
+    cat_ok(b->c, pd_catalog_claim(b->c->catalog, other, &drive, 1, LIMIT, &b->c->err));
+    cat_expect(b->c, PD_BUSY, open_for(b, mine));
+    assert_null(b->pool);
+    cat_ok(b->c, open_for(b, 0)); /* for nobody: it is only looked at */
+    die(b, other);
+    cat_ok(b->c, open_for(b, mine));
+    assert_int_equal(cat_number(b->c, "SELECT COUNT(*) FROM claim"), 1); /* a folder is none */
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, start, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_first_pair_is_labelled_and_claimed),
+        TEST(a_pair_that_nobody_has_is_taken_again),
+        TEST(a_pair_of_a_live_run_is_passed_over),
+        TEST(the_lowest_pair_that_is_free_is_taken),
+        TEST(a_pair_of_a_dead_run_is_taken_over),
+        TEST(what_a_dead_run_left_on_a_volume_stays_its_own),
+        TEST(what_nobody_explains_sets_a_volume_aside),
+        TEST(tape_files_that_are_missing_set_it_aside_too),
+        TEST(what_was_not_recorded_of_the_dump_is_cut),
+        TEST(what_is_recorded_stays_whosever_it_is),
+        TEST(what_is_of_others_is_never_cut),
+        TEST(a_pair_that_another_run_has_filled_is_not_taken),
+        TEST(a_copy_without_a_volume_is_left_out),
+        TEST(a_pair_of_a_live_run_is_not_taken),
+        TEST(a_drive_is_for_one_run_at_a_time),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
