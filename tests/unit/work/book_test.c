@@ -85,6 +85,17 @@ static void an_archive_is_written(void **state)
     assert_int_equal(bl_number(b, "tape_files", "volume WHERE label = 'V2'"), 4);
 }
 
+static void the_index_names_the_tape_file_of_the_first_good_copy(void **state)
+{
+    struct bl_bed *b = *state;
+    struct pd_copy_row copies[2];
+
+    bl_copy_rows(copies, 1);
+    copies[0].state = copies[1].state = PD_COPY_WRITTEN;
+    copies[1].tape_file = 8;
+    assert_int_equal(bl_written(b, 1, 1, copies).tape_file, 1);
+}
+
 static void no_copy_was_written_has_no_tape_file(void **state)
 {
     struct bl_bed *b = *state;
@@ -258,6 +269,7 @@ int main(void)
         TEST(a_list_tells_its_problems),
         TEST(an_archive_is_begun_on_its_volumes),
         TEST(an_archive_is_written),
+        TEST(the_index_names_the_tape_file_of_the_first_good_copy),
         TEST(no_copy_was_written_has_no_tape_file),
         TEST(its_problems_come_with_it),
         TEST(an_archive_is_abandoned),

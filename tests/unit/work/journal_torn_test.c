@@ -127,6 +127,22 @@ static void damage_before_the_last_line_is_told(void **state)
     free(whole);
 }
 
+/* Notes have no number that would tell. */
+static void damage_before_a_note_is_told_too(void **state)
+{
+    struct jl_bed *b = *state;
+    struct pd_buf file = PD_BUF_INIT;
+
+    jl_line(&file, "1\ta\t");
+    jl_line(&file, "2\tb\t");
+    file.data[file.len - 2] ^= 1;
+    jl_line(&file, "0\tn\t");
+    format_file_write(b->dir, "journal", file.data, file.len);
+    jl_open_as(b, false, PD_BAD_FORMAT);
+    assert_int_equal(jl_file_size(b), file.len);
+    pd_buf_free(&file);
+}
+
 static void damage_is_told_by_a_reader_too(void **state)
 {
     struct jl_bed *b = *state;
@@ -228,16 +244,24 @@ static void what_is_no_entry_is_refused(void **state)
     pd_buf_free(&buf);
 }
 
+static void refuse_bytes(struct jl_bed *b, const char *text, size_t len)
+{
+    struct pd_xxh128 digest = pd_record_digest(text, len);
+    char bytes[64 + PD_XXH128_TEXT];
+
+    memcpy(bytes, text, len);
+    pd_hex_encode(digest.bytes, PD_XXH128_LEN, bytes + len);
+    assert_false(pd_entry_decode(bytes, len + PD_XXH128_TEXT - 1, &b->entry, &b->err));
+}
+
 static void nul_is_no_text(void **state)
 {
-    static const char text[] = "1\ta\0b\t";
     struct jl_bed *b = *state;
-    struct pd_xxh128 digest = pd_record_digest(text, sizeof text - 1);
-    char bytes[sizeof text + PD_XXH128_TEXT];
 
-    memcpy(bytes, text, sizeof text);
-    pd_hex_encode(digest.bytes, PD_XXH128_LEN, bytes + sizeof text - 1);
-    assert_false(pd_entry_decode(bytes, sizeof text - 1 + PD_XXH128_TEXT - 1, &b->entry, &b->err));
+    refuse_bytes(b, "1\ta\0b\t", 6);
+    refuse_bytes(b, "1\ta\t\0b\t", 7);
+    refuse_bytes(b, "1\ta\t\0\t", 6);
+    refuse_bytes(b, "\0001\ta\t", 5);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, jl_start, jl_end)
@@ -249,6 +273,7 @@ int main(void)
         TEST(nor_was_a_last_line_that_is_not_its_digest),
         TEST(a_torn_first_line_leaves_an_empty_journal),
         TEST(damage_before_the_last_line_is_told),
+        TEST(damage_before_a_note_is_told_too),
         TEST(damage_is_told_by_a_reader_too),
         TEST(numbers_have_no_gap_and_none_is_there_twice),
         TEST(what_is_no_entry_is_refused),

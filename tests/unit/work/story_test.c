@@ -335,6 +335,21 @@ static void an_index_stands_until_the_next_archive(void **state)
     has_volumes_of(b, 2);
 }
 
+static void only_the_volumes_of_the_last_archive_count(void **state)
+{
+    struct bed *b = *state;
+    const struct pd_archive_row row = {.seq = 2, .name = "d.2", .record_size = 65536};
+    const struct pd_copy_row copy = {.copy = 2, .tape_file = 1};
+    const char *const uuids[] = {"another"};
+
+    begin(b, 1);
+    assert_int_equal(pd_book_begin(&b->book, &row, &copy, uuids, 1, &b->err), PD_OK);
+    read_story(b);
+    assert_string_equal(b->story.volumes[0], "");
+    assert_string_equal(b->story.volumes[1], "another");
+    assert_string_equal(b->story.volumes[2], "");
+}
+
 static void a_second_run_goes_on_with_the_story(void **state)
 {
     struct bed *b = *state;
@@ -471,6 +486,7 @@ int main(void)
         TEST(a_list_counts_once_its_problems_are_told),
         TEST(each_archive_is_where_it_got),
         TEST(an_index_stands_until_the_next_archive),
+        TEST(only_the_volumes_of_the_last_archive_count),
         TEST(a_second_run_goes_on_with_the_story),
         TEST(what_is_wrong_is_told),
         TEST(more_copies_than_there_can_be_are_told),
