@@ -137,26 +137,19 @@ enum pd_status pd_catalog_run_beat(struct pd_catalog *catalog, int64_t run_id, s
     return pd_cat_transaction(catalog, PD_CAT_REPEAT, beat, &run_id, err);
 }
 
-static enum pd_status remove_run(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+static enum pd_status forget_run(struct pd_catalog *catalog, int64_t id, struct pd_error *err)
 {
     static const char *const statements[] = {
         "DELETE FROM claim WHERE run_id = ?",
         "UPDATE claim SET taken_from = 0 WHERE taken_from = ?",
         "DELETE FROM run WHERE id = ?",
     };
-    int64_t id = *(const int64_t *)arg;
-    enum pd_status status = take_turn(catalog, err);
+    enum pd_status status = PD_OK;
 
     for (size_t i = 0; i < sizeof statements / sizeof statements[0] && status == PD_OK; i++) {
         status = pd_cat_run(catalog, err, statements[i], "i", id);
     }
     return status;
-}
-
-enum pd_status pd_catalog_run_remove(struct pd_catalog *catalog, int64_t run_id,
-                                     struct pd_error *err)
-{
-    return pd_cat_transaction(catalog, PD_CAT_REPEAT, remove_run, &run_id, err);
 }
 
 /* ---- what collides ---- */
@@ -316,13 +309,20 @@ static enum pd_status judge(struct pd_catalog *catalog, struct claiming *cl, str
     return status;
 }
 
+/* Whoever takes over a dump is the heir of its run: what that had claimed for it goes along. */
 static enum pd_status take(struct pd_catalog *catalog, const struct claiming *cl,
-                           const struct held *held, int64_t own, struct pd_error *err)
+                           const struct held *held, int64_t own, bool heir, struct pd_error *err)
 {
     enum pd_status status =
         pd_cat_run(catalog, err,
                    "UPDATE claim SET run_id = ?, taken_from = ?, via = ? WHERE id = ?",
                    "iiii", cl->run_id, held->run.id, held->equal ? (int64_t)0 : own, held->id);
+
+    if (status == PD_OK && heir) {
+        status = pd_cat_run(catalog, err,
+                            "UPDATE claim SET run_id = ?, taken_from = ?, via = 0 WHERE run_id = ?",
+                            "iii", cl->run_id, held->run.id, held->run.id);
+    }
 
     if (status == PD_OK) {
         status = pd_cat_run(catalog, err, "UPDATE claim SET via = 0 WHERE via = ?", "i", held->id);
@@ -356,14 +356,15 @@ static enum pd_status claim_one(struct pd_catalog *catalog, struct claiming *cl,
     }
     for (size_t i = 0; i < list.count && status == PD_OK; i++) {
         if (list.items[i].run.id != cl->run_id) {
-            status = take(catalog, cl, &list.items[i], own, err);
+            status = take(catalog, cl, &list.items[i], own, claim->kind == PD_CLAIM_DUMP, err);
         }
     }
     free(list.items);
     return status;
 }
 
-/* The first run after that one that has nothing, left nothing to others, and is gone; 0: none. */
+/* The first run after that one that is gone, has nothing but dumps that are done or never came to be,
+ * and left nothing to others; 0: none. */
 static enum pd_status next_idle(struct pd_catalog *catalog, const struct claiming *cl,
                                 int64_t after, int64_t *id, struct pd_error *err)
 {
@@ -373,7 +374,9 @@ static enum pd_status next_idle(struct pd_catalog *catalog, const struct claimin
     enum pd_status status =
         pd_cat_query(catalog, &stmt, err,
                      "SELECT " RUN_COLUMNS " FROM run r WHERE r.id > ? AND r.id <> ?"
-                     " AND NOT EXISTS (SELECT 1 FROM claim c WHERE c.run_id = r.id)"
+                     " AND NOT EXISTS (SELECT 1 FROM claim c WHERE c.run_id = r.id"
+                     " AND (c.kind <> 'dump' OR EXISTS (SELECT 1 FROM dump d"
+                     " WHERE d.uuid = CAST(c.name AS CHAR) AND d.state <> 'done')))"
                      " AND NOT EXISTS (SELECT 1 FROM claim c WHERE c.taken_from = r.id)"
                      " ORDER BY r.id",
                      "ii", after, cl->run_id);
@@ -395,7 +398,7 @@ static enum pd_status forget_idle(struct pd_catalog *catalog, const struct claim
     enum pd_status status = next_idle(catalog, cl, 0, &id, err);
 
     while (status == PD_OK && id != 0) {
-        status = pd_cat_run(catalog, err, "DELETE FROM run WHERE id = ?", "i", id);
+        status = forget_run(catalog, id, err);
         if (status == PD_OK) {
             status = next_idle(catalog, cl, id, &id, err);
         }
@@ -467,6 +470,25 @@ enum pd_status pd_catalog_claim(struct pd_catalog *catalog, int64_t run_id, stru
 }
 
 /* ---- letting go ---- */
+
+/* Those that ended before and were waiting for it, too. */
+static enum pd_status remove_run(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    int64_t id = *(const int64_t *)arg;
+    const struct claiming cl = {.run_id = id, .limit_ns = INT64_MAX};
+    enum pd_status status = take_turn(catalog, err);
+
+    if (status == PD_OK) {
+        status = forget_run(catalog, id, err);
+    }
+    return status == PD_OK ? forget_idle(catalog, &cl, err) : status;
+}
+
+enum pd_status pd_catalog_run_remove(struct pd_catalog *catalog, int64_t run_id,
+                                     struct pd_error *err)
+{
+    return pd_cat_transaction(catalog, PD_CAT_REPEAT, remove_run, &run_id, err);
+}
 
 struct letting_go {
     int64_t run_id;
