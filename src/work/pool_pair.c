@@ -366,5 +366,8 @@ enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err)
         }
     }
     free(choice);
+    if (status == PD_OK && !good) {
+        status = pd_pool_finish_pair(pool, &good, err);
+    }
     return status == PD_OK && !good ? pd_pool_label_pair(pool, err) : status;
 }

@@ -1,6 +1,6 @@
 /*
  * pool: what its files share. pool.c opens targets, pool_pair.c picks pairs, pool_label.c labels new
- * ones, pool_place.c names the places and sees to it that two copies have two.
+ * ones, pool_unfinished.c finishes what others began to label, pool_place.c names the places and sees to it that two copies have two.
  */
 #ifndef PAIRDUMP_WORK_POOL_PRIV_H
 #define PAIRDUMP_WORK_POOL_PRIV_H
@@ -36,6 +36,9 @@ PD_MUST_USE enum pd_status pd_pool_lose(struct pd_pool *pool, size_t i, enum pd_
 /* Labels a volume on target i. */
 PD_MUST_USE enum pd_status pd_pool_format(struct pd_pool *pool, size_t i,
                                           const struct pd_label *label, struct pd_error *err);
+/* Finishes a pair whose labelling was broken off; *good false: there is none. */
+PD_MUST_USE enum pd_status pd_pool_finish_pair(struct pd_pool *pool, bool *good,
+                                               struct pd_error *err);
 /* Labels new volumes, and records them. */
 PD_MUST_USE enum pd_status pd_pool_label_pair(struct pd_pool *pool, struct pd_error *err);
 
