@@ -404,6 +404,14 @@ enum pd_status pd_book_indexed(struct pd_dump_book *book, unsigned copy, uint32_
     return append(book, &entry, false, true, err);
 }
 
+enum pd_status pd_book_dropped(struct pd_dump_book *book, struct pd_error *err)
+{
+    struct pd_entry_text entry = entry_of("dropped");
+
+    pd_entry_word(&entry, "index");
+    return append(book, &entry, false, false, err);
+}
+
 /* ---- texts of the index ---- */
 
 enum pd_status pd_book_text(struct pd_dump_book *book, uint64_t offset, uint64_t len,

@@ -23,6 +23,7 @@
  *     option    <key> <value>
  *     list      <layout> <size> <items> <files> <bytes> <archive-bytes> <largest> <path>
  *     indexed   <copy> <tape-file> <volume-uuid>
+ *     dropped   index (the last one is written anew)
  */
 #ifndef PAIRDUMP_WORK_DUMP_BOOK_H
 #define PAIRDUMP_WORK_DUMP_BOOK_H
@@ -112,6 +113,7 @@ PD_MUST_USE enum pd_status pd_book_volume(struct pd_dump_book *book,
                                           struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_state(struct pd_dump_book *book, const struct pd_dump_row *row,
                                          struct pd_error *err);
+PD_MUST_USE enum pd_status pd_book_dropped(struct pd_dump_book *book, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_indexed(struct pd_dump_book *book, unsigned copy,
                                            uint32_t tape_file, const char *volume_uuid,
                                            struct pd_error *err);

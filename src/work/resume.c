@@ -171,6 +171,18 @@ static enum pd_status load_archive(void *arg, const struct pd_archive_row *row,
     return PD_OK;
 }
 
+/* What stands in an index that stays counts as a pair of its own: no other index lists it. */
+static bool is_on_next_pair(struct loading *loading, size_t place)
+{
+    struct resuming *r = loading->r;
+    const struct pd_dump_archive *a = &r->d->archives[place];
+    const struct pd_told_archive *told = pd_story_archive(&r->story, a->row.seq);
+    const struct pd_told_archive *before = pd_story_archive(&r->story, a[-1].row.seq);
+
+    return memcmp(loading->before, loading->volumes, sizeof loading->before) != 0 ||
+           (told && before && told->index != before->index);
+}
+
 /* Archives that lie on the same volumes are on one pair. */
 static enum pd_status load_copies(struct loading *loading, struct pd_error *err)
 {
@@ -183,7 +195,7 @@ static enum pd_status load_copies(struct loading *loading, struct pd_error *err)
         memcpy(loading->before, loading->volumes, sizeof loading->before);
         memset(loading->volumes, 0, sizeof loading->volumes);
         status = pd_catalog_copies(d->catalog, loading->archive->row.id, 0, load_copy, loading, err);
-        if (place > 0 && memcmp(loading->before, loading->volumes, sizeof loading->before) != 0) {
+        if (place > 0 && is_on_next_pair(loading, place)) {
             d->pairs++;
             d->pair_start = place;
         }
@@ -231,10 +243,12 @@ static enum pd_status load(struct resuming *r, struct pd_error *err)
 static enum pd_status give_up_indexes(struct resuming *r, bool *again, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
+    bool any = false;
     enum pd_status status = PD_OK;
 
     *again = true;
     for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        any = any || r->story.indexes[i].written;
         *again = *again && (!r->story.indexes[i].written ||
                             r->last[i].tape_files <= (uint64_t)r->story.indexes[i].tape_file + 1);
     }
@@ -244,6 +258,10 @@ static enum pd_status give_up_indexes(struct resuming *r, bool *again, struct pd
             r->last[i].tape_files = r->story.indexes[i].tape_file;
             status = pd_book_volume(&d->book, &r->last[i], err);
         }
+    }
+    if (status == PD_OK && *again && any) {
+        status = pd_book_dropped(&d->book, err);
+        pd_story_drop_index(&r->story);
     }
     return status == PD_OK ? pd_dump_settle(d, err) : status;
 }

@@ -45,6 +45,7 @@ static enum pd_status read_begin(struct pd_story *story, const struct pd_entry *
     }
     story->archives[story->count++] = (struct pd_told_archive){.seq = seq, .state = PD_TOLD_BEGUN};
     memset(story->indexes, 0, sizeof story->indexes);
+    story->indexing = false;
     memset(story->volumes, 0, sizeof story->volumes);
     for (size_t at = 4; at + 2 < entry->count; at += 3) {
         uint64_t copy = 0;
@@ -106,6 +107,27 @@ static enum pd_status read_listed(struct pd_story *story, const struct pd_entry 
     return story->listed ? PD_OK : bad(entry, err);
 }
 
+void pd_story_drop_index(struct pd_story *story)
+{
+    for (size_t i = 0; i < story->count; i++) {
+        if (story->archives[i].index == story->index_count) {
+            story->archives[i].index = 0;
+        }
+    }
+    memset(story->indexes, 0, sizeof story->indexes);
+    story->indexing = false;
+}
+
+static enum pd_status read_dropped(struct pd_story *story, const struct pd_entry *entry,
+                                   struct pd_error *err)
+{
+    (void)entry;
+    (void)err;
+    pd_story_drop_index(story);
+    return PD_OK;
+}
+
+/* An index lists all archives that none before it does. */
 static enum pd_status read_indexed(struct pd_story *story, const struct pd_entry *entry,
                                    struct pd_error *err)
 {
@@ -114,6 +136,13 @@ static enum pd_status read_indexed(struct pd_story *story, const struct pd_entry
     if (!number(entry, 1, &copy) || !number(entry, 2, &tape_file) || copy == 0 ||
         copy > PD_COPIES_MAX) {
         return bad(entry, err);
+    }
+    story->index_count += !story->indexing;
+    story->indexing = true;
+    for (size_t i = 0; i < story->count; i++) {
+        if (story->archives[i].state == PD_TOLD_WRITTEN && story->archives[i].index == 0) {
+            story->archives[i].index = story->index_count;
+        }
     }
     story->indexes[copy - 1].written = true;
     story->indexes[copy - 1].tape_file = (uint32_t)tape_file;
@@ -136,7 +165,7 @@ static enum pd_status read_entry(struct pd_story *story, const struct pd_entry *
     } kinds[] = {
         {"option", read_option},   {"list", read_list},       {"listed", read_listed},
         {"begin", read_begin},     {"written", read_written}, {"abandon", read_abandon},
-        {"indexed", read_indexed},
+        {"indexed", read_indexed}, {"dropped", read_dropped},
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

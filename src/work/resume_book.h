@@ -13,6 +13,7 @@ struct pd_told_archive {
     enum pd_told state;
     uint64_t offset, len; /* of its index text, once written */
     uint32_t tape_file;
+    unsigned index; /* number of the index that lists it; 0: none */
 };
 
 struct pd_story {
@@ -27,12 +28,16 @@ struct pd_story {
         bool written; /* since the last archive was begun */
         uint32_t tape_file;
     } indexes[PD_COPIES_MAX];
+    unsigned index_count; /* number of the last index; those of all copies are one */
+    bool indexing;        /* nothing was begun since */
 };
 
 /* Release it in any case. */
 PD_MUST_USE enum pd_status pd_story_read(struct pd_dump_book *book, struct pd_story *story,
                                          struct pd_error *err);
 void pd_story_release(struct pd_story *story);
+/* The last index is to be written anew: nothing is listed in it any more. */
+void pd_story_drop_index(struct pd_story *story);
 /* The archive of that number; NULL: never begun. */
 struct pd_told_archive *pd_story_archive(struct pd_story *story, uint64_t seq);
 
