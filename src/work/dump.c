@@ -305,6 +305,7 @@ static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, boo
     if (*recorded) {
         return status;
     }
+    d->untold = true;
     pd_log_error(d->env->log, PD_LOG_ERROR, &late);
     pd_log_line(d->env->log, PD_LOG_ERROR,
                 "the catalog does not know all of dump %s; pairdump resume %s tells it, when it can"
@@ -317,11 +318,15 @@ static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, boo
     return status;
 }
 
-void pd_dump_release(struct pd_dumping *d, bool done)
+/* What the catalog was not told all of keeps its claims: others see that the process is gone, and that
+ * there is something to resume. */
+static void leave_catalog(struct pd_dumping *d, bool done)
 {
     struct pd_error late = PD_ERROR_INIT;
 
-    pd_book_release(&d->book, done);
+    if (d->untold) {
+        return;
+    }
     if (d->summary->status != PD_OK && pd_status_exit(d->summary->status) == PD_EXIT_CATALOG) {
         pd_catalog_try_once(d->catalog); /* it was waited for already */
     }
@@ -330,7 +335,19 @@ void pd_dump_release(struct pd_dumping *d, bool done)
         pd_log_error(d->env->log, PD_LOG_WARN, &late);
     }
     if (d->run.id != 0 && pd_catalog_run_remove(d->catalog, d->run.id, &late) != PD_OK) {
-        pd_log_error(d->env->log, PD_LOG_WARN, &late); /* others see that its process is gone */
+        pd_log_error(d->env->log, PD_LOG_WARN, &late);
+    }
+}
+
+/* The book goes last: who is killed before can resume. */
+void pd_dump_release(struct pd_dumping *d, bool done)
+{
+    pd_ledger_free(d->book.ledger);
+    d->book.ledger = NULL;
+    leave_catalog(d, done);
+    pd_book_release(&d->book, done);
+    if (d->run.id != 0 && !d->untold) {
+        pd_dump_sweep(d->env, d->catalog, d->options->state_dir);
     }
     pd_source_close(d->source);
     pd_list_free(d->list);

@@ -117,20 +117,33 @@ enum pd_status pd_book_start(struct pd_dump_book *book, struct pd_catalog *catal
     return pd_ledger_start(&job, &book->ledger, err);
 }
 
-static void remove_folder(const struct pd_dump_book *book)
+void pd_book_remove_folder(const char *dir)
 {
     static const char *const names[] = {"list", "index", "journal"};
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        struct pd_error ignored = PD_ERROR_INIT;
-        char *path = NULL;
-        if (pd_book_path(book, names[i], &path, &ignored) == PD_OK && unlink(path) != 0 &&
-            errno != ENOENT) {
-            pd_log_line(book->env->log, PD_LOG_WARN, "cannot remove %s: %s", path, strerror(errno));
+        struct pd_buf path = PD_BUF_INIT;
+        if (pd_buf_printf(&path, "%s/%s", dir, names[i]) == PD_OK) {
+            (void)!unlink(path.data);
         }
-        free(path);
+        pd_buf_free(&path);
     }
-    (void)!rmdir(book->dir);
+    (void)!rmdir(dir);
+}
+
+/* Under another name it is no book any more; killed from here on, it is swept away by the next run. */
+static void remove_book(const struct pd_dump_book *book)
+{
+    struct pd_buf gone = PD_BUF_INIT;
+
+    if (pd_buf_printf(&gone, "%s" PD_BOOK_GONE, book->dir) == PD_OK &&
+        rename(book->dir, gone.data) == 0) {
+        pd_book_remove_folder(gone.data);
+    } else {
+        pd_log_line(book->env->log, PD_LOG_WARN, "cannot remove %s: %s", book->dir,
+                    strerror(errno));
+    }
+    pd_buf_free(&gone);
 }
 
 void pd_book_release(struct pd_dump_book *book, bool remove)
@@ -149,7 +162,7 @@ void pd_book_release(struct pd_dump_book *book, bool remove)
     }
     pd_journal_close(book->journal);
     if (remove) {
-        remove_folder(book);
+        remove_book(book);
     }
     pthread_mutex_destroy(&book->lock);
     free(book->dir);

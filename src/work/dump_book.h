@@ -36,6 +36,9 @@
 
 enum { PD_BOOK_HELD = 3 };
 
+/* Behind the name of a folder: it is being removed. */
+#define PD_BOOK_GONE ".gone"
+
 struct pd_dump_book {
     const struct pd_env *env;
     char *dir;
@@ -77,6 +80,7 @@ PD_MUST_USE enum pd_status pd_book_start(struct pd_dump_book *book, struct pd_ca
                                          int64_t dump_id, int64_t run_id, struct pd_error *err);
 /* Stops the ledger and closes; remove: the folder too, since nobody needs it any more. */
 void pd_book_release(struct pd_dump_book *book, bool remove);
+void pd_book_remove_folder(const char *dir);
 /* Whether a dump has left a folder here. */
 bool pd_book_exists(const char *state_dir, const char *uuid);
 /* "DIR/name"; caller frees *out. */

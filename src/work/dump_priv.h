@@ -60,6 +60,7 @@ struct pd_dumping {
     uint64_t last_seq;       /* archives up to this one were written before (resume) */
     bool mounted;            /* the pair that they were written to is mounted again */
     bool all_written;        /* no batch is left */
+    bool untold;             /* the journal has what the catalog could not be told */
     size_t pairs;            /* used so far */
     size_t pair_start;       /* archives[pair_start] is the first on the pair at hand */
     struct pd_dump_archive *archives;
@@ -85,6 +86,9 @@ PD_MUST_USE enum pd_status pd_dump_open_pool(struct pd_dumping *d,
 void pd_dump_release(struct pd_dumping *d, bool done);
 /* From the first archive to the verdict, and the release of everything in d; gives the status of the run. */
 enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, struct pd_error *err);
+
+/* dump_sweep.c: removes from the state folder what kills have left of books that nobody needs. */
+void pd_dump_sweep(const struct pd_env *env, struct pd_catalog *catalog, const char *state_dir);
 
 /* dump_list.c: what there is to dump, and whether it fits. */
 PD_MUST_USE enum pd_status pd_dump_open_source(struct pd_dumping *d, struct pd_error *err);
