@@ -129,7 +129,7 @@ check-unit: units tools
 
 check-cli: all tools
 	@prove -j2 tests/cli/*.t tests/fault/*.t
-	@ENGINE=mysql prove -j2 tests/cli/[2-7]*.t tests/fault/20-kill.t
+	@ENGINE=mysql prove -j2 tests/cli/[2-7]*.t tests/fault/[23]0-*.t
 
 # Every corpus, and a short run of new inputs, under sanitizers.
 FUZZ_SECONDS ?= 5
