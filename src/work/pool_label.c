@@ -8,7 +8,7 @@ enum { RESERVE_TRIES = 100 };
 
 struct seen {
     const struct pd_pool *pool;
-    uint64_t highest; /* number that labels on the targets carry */
+    uint64_t highest; /* number that labels on the targets carry, or that others are at */
 };
 
 static enum pd_status see_label(void *arg, const char *label, struct pd_error *err)
@@ -26,10 +26,10 @@ static enum pd_status see_label(void *arg, const char *label, struct pd_error *e
     return PD_OK;
 }
 
-static enum pd_status next_number(struct pd_pool *pool,
-                                  uint64_t *number, struct pd_error *err)
+/* *number: the last that was tried, and the next one. */
+static enum pd_status next_number(struct pd_pool *pool, uint64_t *number, struct pd_error *err)
 {
-    struct seen seen = {.pool = pool};
+    struct seen seen = {.pool = pool, .highest = *number};
     uint64_t last = 0;
     enum pd_status status =
         pd_catalog_last_pair(pool->run.catalog, pool->config.label_prefix, &last, err);
@@ -105,12 +105,18 @@ static void remove_row(struct pd_pool *pool, size_t i)
     memset(row, 0, sizeof *row);
 }
 
-/* A label that was just made is nobody else's. */
+/* A label is claimed before it is on record; PD_EXISTS when another run is at it. */
 static enum pd_status claim_label(struct pd_pool *pool, const char *label, struct pd_error *err)
 {
     struct pd_claim claim = {.kind = PD_CLAIM_VOLUME, .name = label};
 
-    return pd_catalog_claim(pool->run.catalog, pool->run.id, &claim, 1, pool->run.limit_ns, err);
+    enum pd_status status = pd_catalog_claim(pool->run.catalog, pool->run.id, &claim, 1,
+                                             pool->run.limit_ns, err);
+
+    if (status == PD_BUSY) {
+        err->status = status = PD_EXISTS;
+    }
+    return status;
 }
 
 /* Reserves the next number in the catalog, which other runs may want at the same time. */
@@ -118,9 +124,9 @@ static enum pd_status reserve_pair(struct pd_pool *pool,
                                    struct pd_label *labels, struct pd_error *err)
 {
     enum pd_status status = PD_EXISTS;
+    uint64_t number = 0;
 
     for (int tries = 0; tries < RESERVE_TRIES && status == PD_EXISTS; tries++) {
-        uint64_t number = 0;
         pd_error_clear(err);
         status = next_number(pool, &number, err);
         if (status == PD_OK) {
@@ -129,10 +135,10 @@ static enum pd_status reserve_pair(struct pd_pool *pool,
         for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
             if (pool->copies[i].target) {
                 fill_row(pool, i, &labels[i], number, &pool->copies[i].volume);
-                status = pd_catalog_volume_add(pool->run.catalog, &pool->copies[i].volume, err);
+                status = claim_label(pool, labels[i].label, err);
             }
             if (status == PD_OK && pool->copies[i].target) {
-                status = claim_label(pool, labels[i].label, err);
+                status = pd_catalog_volume_add(pool->run.catalog, &pool->copies[i].volume, err);
             }
         }
         for (size_t i = 0; i < pool->config.copy_count && status != PD_OK; i++) {

@@ -54,8 +54,8 @@ static enum pd_status read_rows(struct unfinished *u, struct pd_error *err)
     return pd_catalog_volumes(u->pool->run.catalog, take_row, u, err);
 }
 
-/* Left by a run that is gone: who labels has claims on what it labels. *mine: they are ours now, and
- * nothing has changed meanwhile. */
+/* Who labels has claimed what it labels before that is on record: what can be claimed is nobody's. *mine:
+ * it is ours now, and nothing has changed meanwhile. */
 static enum pd_status take_over(struct unfinished *u, bool *mine, struct pd_error *err)
 {
     struct pd_claim claims[PD_COPIES_MAX] = {0};
@@ -64,13 +64,10 @@ static enum pd_status take_over(struct unfinished *u, bool *mine, struct pd_erro
     enum pd_status status = PD_OK;
 
     *mine = u->found == count;
-    for (size_t i = 0; i < count && *mine && status == PD_OK; i++) {
-        struct pd_run_row owner;
+    for (size_t i = 0; i < count && *mine; i++) {
         claims[i] = (struct pd_claim){.kind = PD_CLAIM_VOLUME, .name = u->rows[i].label};
-        status = pd_catalog_claim_owner(run.catalog, PD_CLAIM_VOLUME, u->rows[i].label, &owner, mine,
-                                        err);
     }
-    if (status == PD_OK && *mine) {
+    if (*mine) {
         status = pd_catalog_claim(run.catalog, run.id, claims, count, run.limit_ns, err);
         *mine = status == PD_OK;
     }
