@@ -121,6 +121,10 @@ static enum pd_status take_index_result(struct pd_dumping *d, size_t copy,
     if (result->status == PD_OK) {
         return PD_OK;
     }
+    if (result->status == PD_INTERRUPTED) { /* nothing was found: the dump is not done */
+        *err = result->error;
+        return PD_INTERRUPTED;
+    }
     pd_dump_lose_index(d, copy, &result->error);
     return retire_volume(d, copy, result, err);
 }
