@@ -301,6 +301,18 @@ static bool is_last_recorded(const struct resuming *r)
     return same;
 }
 
+/* Does the archive that is recorded last stand in an index that stays? Then so do all before it. */
+static bool is_last_listed(struct resuming *r)
+{
+    struct pd_dumping *d = r->d;
+    const struct pd_told_archive *told =
+        d->archive_count > 0
+            ? pd_story_archive(&r->story, d->archives[d->archive_count - 1].row.seq)
+            : NULL;
+
+    return told && told->index != 0;
+}
+
 /* Mounts the volumes that the last archive was begun on, if that can be, and goes on with them; when not
  * all can be appended to, the others get their index, and what follows goes to another pair. */
 static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
@@ -318,8 +330,8 @@ static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
     if (status != PD_OK) {
         return status;
     }
-    if (d->archive_count > 0 && !(good && is_last_recorded(r))) {
-        d->pair_start = d->archive_count; /* what follows goes to another pair */
+    if (d->archive_count > 0 && (!(good && is_last_recorded(r)) || is_last_listed(r))) {
+        d->pair_start = d->archive_count; /* what follows goes to another pair, or another index */
         d->pairs++;
     }
     if (good) {
