@@ -53,7 +53,8 @@ PD_MUST_USE enum pd_status pd_journal_next(struct pd_journal *journal, uint64_t 
                                            struct pd_error *err);
 /* Number of the last numbered entry; 0: none. */
 uint64_t pd_journal_last(struct pd_journal *journal);
-/* One line without its LF, for pd_journal_next and for fuzzing: false if it is no whole entry. */
+/* One line without its LF, for pd_journal_next and for fuzzing: false if it is no whole entry, or with
+ * PD_NO_MEMORY in err when that cannot be told. */
 bool pd_entry_decode(const char *line, size_t len, struct pd_entry *out, struct pd_error *err);
 
 #endif

@@ -49,8 +49,8 @@ const struct pd_pool_config *pd_pool_config(const struct pd_pool *pool);
  * none. */
 PD_MUST_USE enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err);
 /* Mounts these volumes again, one of each copy (label "": none), for a run that goes on: what lies on
- * them behind the tape files that the catalog knows, and is of dump `name`, is cut off. *good false:
- * they cannot be appended to. */
+ * them behind the tape files that the catalog knows, and is of dump `name`, is cut off; a full one is
+ * mounted for its index alone. *good false: they cannot be written to. */
 PD_MUST_USE enum pd_status pd_pool_take_pair(struct pd_pool *pool,
                                              const struct pd_volume_row *volumes, const char *name,
                                              bool *good, struct pd_error *err);

@@ -191,7 +191,7 @@ void pd_dump_view_end(struct pd_dump_view *view, const struct pd_dump_summary *s
         add_json(face->json, summary, dry_run);
         json_object_set_new(face->json, "problems", view->problems);
         json_object_set_new(face->json, "warnings", view->warnings);
-    } else if (!dry_run && summary->row.id != 0) {
+    } else if (!dry_run && summary->row.id != 0 && summary->copy_count > 0) {
         print_summary(face, summary);
     }
     pthread_mutex_destroy(&view->lock);

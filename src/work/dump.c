@@ -290,7 +290,7 @@ static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, boo
 {
     struct pd_error late = PD_ERROR_INIT;
     bool broken_off = status == PD_INTERRUPTED || pd_status_exit(status) == PD_EXIT_CATALOG ||
-                      (d->row->state >= PD_DUMP_WRITE && !d->all_written);
+                      ((d->goes_on || d->row->state >= PD_DUMP_WRITE) && !d->all_written);
 
     d->row->status = status;
     d->row->finished = pd_clock_utc(d->env->clock);

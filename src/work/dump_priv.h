@@ -60,6 +60,7 @@ struct pd_dumping {
     uint64_t last_seq;       /* archives up to this one were written before (resume) */
     bool mounted;            /* the pair that they were written to is mounted again */
     bool all_written;        /* no batch is left */
+    bool goes_on;            /* a resume: when it comes to nothing, another can */
     bool untold;             /* the journal has what the catalog could not be told */
     size_t pairs;            /* used so far */
     size_t pair_start;       /* archives[pair_start] is the first on the pair at hand */

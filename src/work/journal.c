@@ -120,8 +120,14 @@ bool pd_entry_decode(const char *line, size_t len, struct pd_entry *out, struct 
         return false;
     }
     digest_text(line, len - DIGEST_LEN, hex);
-    return memcmp(hex, line + len - DIGEST_LEN, DIGEST_LEN) == 0 &&
-           pd_buf_append(&out->text, line, len - DIGEST_LEN) == PD_OK && split(out, err);
+    if (memcmp(hex, line + len - DIGEST_LEN, DIGEST_LEN) != 0) {
+        return false;
+    }
+    if (pd_buf_append(&out->text, line, len - DIGEST_LEN) != PD_OK) {
+        pd_error_memory(err, "a journal entry");
+        return false;
+    }
+    return split(out, err);
 }
 
 /* ---- the file ---- */
@@ -195,7 +201,7 @@ static enum pd_status check_line(struct pd_journal *journal, const struct pd_buf
     uint64_t size = atomic_load(&journal->size), last = atomic_load(&journal->last);
 
     if (!whole || !line->data || !pd_entry_decode(line->data, line->len, entry, err)) {
-        return PD_OK;
+        return err->status == PD_NO_MEMORY ? PD_NO_MEMORY : PD_OK; /* that says nothing of the line */
     }
     if (at != size || (entry->number != 0 && entry->number != last + 1)) {
         return damaged(journal, size, err);

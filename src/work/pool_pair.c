@@ -210,7 +210,8 @@ static enum pd_status mount_volume(void *arg, struct pd_error *err)
         memcpy(uuid, m->row->uuid, sizeof uuid);
         status = pd_catalog_volume_find(m->pool->run.catalog, uuid, m->row, err);
     }
-    if (status == PD_OK && m->row->state != PD_VOLUME_APPENDABLE) {
+    if (status == PD_OK && m->row->state != PD_VOLUME_APPENDABLE &&
+        !(m->dump && m->row->state == PD_VOLUME_FULL_STATE)) {
         status = pd_error_set(err, PD_VOLUME_FULL, 0, "another run has filled it meanwhile");
     }
     if (status == PD_OK && strcmp(pd_target_label(target)->uuid, m->row->uuid) != 0) {

@@ -1,6 +1,7 @@
 /*
  * pool: what its files share. pool.c opens targets, pool_pair.c picks pairs, pool_label.c labels new
- * ones, pool_unfinished.c finishes what others began to label, pool_place.c names the places and sees to it that two copies have two.
+ * ones, pool_unfinished.c finishes what others began to label, pool_place.c names the places and sees to
+ * it that two copies have two.
  */
 #ifndef PAIRDUMP_WORK_POOL_PRIV_H
 #define PAIRDUMP_WORK_POOL_PRIV_H

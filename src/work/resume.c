@@ -256,6 +256,7 @@ static enum pd_status give_up_indexes(struct resuming *r, bool *again, struct pd
         if (r->last[i].label[0] && r->story.indexes[i].written &&
             r->last[i].tape_files > r->story.indexes[i].tape_file) {
             r->last[i].tape_files = r->story.indexes[i].tape_file;
+            d->untold = true; /* until it is cut off there too: nobody else is to find it changed */
             status = pd_book_volume(&d->book, &r->last[i], err);
         }
     }
@@ -266,8 +267,17 @@ static enum pd_status give_up_indexes(struct resuming *r, bool *again, struct pd
     return status == PD_OK ? pd_dump_settle(d, err) : status;
 }
 
-/* The volumes that the last archive was begun on, but for those that cannot be appended to. *all: there
- * are no such; *any: there are others. */
+/* A full volume is mounted again for an index that it lacks. */
+static bool is_usable(const struct resuming *r, size_t copy)
+{
+    const struct pd_volume_row *row = &r->last[copy];
+
+    return row->state == PD_VOLUME_APPENDABLE ||
+           (row->state == PD_VOLUME_FULL_STATE && !r->story.indexes[copy].written);
+}
+
+/* The volumes that the last archive was begun on, but for those that nothing can be written to. *all: all
+ * of them can be appended to; *any: some can be written to. */
 static enum pd_status find_last(struct resuming *r, bool *all, bool *any, struct pd_error *err)
 {
     enum pd_status status = PD_OK;
@@ -279,12 +289,12 @@ static enum pd_status find_last(struct resuming *r, bool *all, bool *any, struct
         bool usable = r->story.volumes[i][0] != '\0';
         if (usable) {
             status = pd_catalog_volume_find(r->d->catalog, r->story.volumes[i], row, err);
-            usable = status == PD_OK && row->state == PD_VOLUME_APPENDABLE;
+            usable = status == PD_OK && is_usable(r, i);
         }
         if (!usable) {
             row->label[0] = '\0';
         }
-        *all = *all && usable;
+        *all = *all && usable && row->state == PD_VOLUME_APPENDABLE;
         *any = *any || usable;
     }
     return status;
@@ -330,6 +340,7 @@ static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
     if (status != PD_OK) {
         return status;
     }
+    d->untold = d->untold && !good;
     if (d->archive_count > 0 && (!(good && is_last_recorded(r)) || is_last_listed(r))) {
         d->pair_start = d->archive_count; /* what follows goes to another pair, or another index */
         d->pairs++;
@@ -424,6 +435,7 @@ static enum pd_status prepare(struct resuming *r, struct pd_error *err)
     enum pd_status status = abandon_unfinished(r, err);
 
     if (status == PD_OK && is_unlistable(&r->story)) {
+        d->goes_on = false;
         status = pd_error_set(err, PD_USAGE, 0,
                               "its list of paths came from standard input and was not taken whole;"
                               " nothing was written: make a new dump");
@@ -496,6 +508,7 @@ enum pd_status pd_resume_run(const struct pd_env *env, struct pd_catalog *catalo
                            .options = &merged,
                            .summary = summary,
                            .row = &summary->row,
+                           .goes_on = true,
                            .problems.lock = PTHREAD_MUTEX_INITIALIZER};
     struct resuming r = {.d = &d, .last = calloc(PD_COPIES_MAX, sizeof *r.last)};
     uint64_t began = pd_clock_monotonic(env->clock);
