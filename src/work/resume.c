@@ -323,20 +323,43 @@ static bool is_last_listed(struct resuming *r)
     return told && told->index != 0;
 }
 
-/* Mounts the volumes that the last archive was begun on, if that can be, and goes on with them; when not
- * all can be appended to, the others get their index, and what follows goes to another pair. */
-static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
+/* The volumes mounted, as they are now: another run may have filled them meanwhile. */
+static bool can_append(struct pd_dumping *d)
+{
+    bool can = true;
+
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        can = can && pd_pool_copy(d->pool, i)->volume.state == PD_VOLUME_APPENDABLE;
+    }
+    return can;
+}
+
+/* Mounts the volumes that the last archive was begun on, where that can be. */
+static enum pd_status mount_last(struct resuming *r, bool *all, bool *good, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
-    bool all = false, usable = false, good = false;
-    enum pd_status status = find_last(r, &all, &usable, err);
+    bool usable = false;
+    enum pd_status status = find_last(r, all, &usable, err);
 
+    *good = false;
     if (status == PD_OK && usable) {
         status = give_up_indexes(r, &usable, err);
     }
     if (status == PD_OK && usable) {
-        status = pd_pool_take_pair(d->pool, r->last, d->row->name, &good, err);
+        status = pd_pool_take_pair(d->pool, r->last, d->row->name, good, err);
     }
+    *all = *all && *good && can_append(d);
+    return status;
+}
+
+/* Goes on with those volumes; when not all can be appended to, the others get their index, and what
+ * follows goes to another pair. */
+static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
+{
+    struct pd_dumping *d = r->d;
+    bool all = false, good = false;
+    enum pd_status status = mount_last(r, &all, &good, err);
+
     if (status != PD_OK) {
         return status;
     }
@@ -348,7 +371,7 @@ static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
     if (good) {
         pd_dump_name_pair(d);
     }
-    d->mounted = good && all;
+    d->mounted = all;
     return good && !all ? pd_dump_close_pair(d, PD_PAIR_OLD, err) : PD_OK;
 }
 
