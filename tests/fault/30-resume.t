@@ -186,6 +186,7 @@ while [ "$hits" -lt "$KILLS" ] && [ "$n" -lt $((2 * KILLS)) ]; do
     fi
     phases[${state%% *}]=$((${phases[${state%% *}]:-0} + 1))
     [ "$tap_failed" -eq "$failed" ] || {
+        echo "# SEED=$SEED, $n: $how" >&2
         [ -z "${KEEP:-}" ] || cp -r "$T/pair$i" "$XDG_STATE_HOME" "$KEEP"
         renew "$i" "$n-again"
     }

@@ -56,8 +56,8 @@ ok() {
     else
         tap_failed=$((tap_failed + 1))
         echo "not ok $tap_count - $name"
-        echo "# command: $*"
-        sed 's/^/# /' "$T/.out" "$T/.err" | head -40
+        echo "# $name: $*" >&2
+        sed 's/^/# /' "$T/.out" "$T/.err" | head -40 >&2
     fi
 }
 
@@ -73,8 +73,8 @@ exits() {
     else
         tap_failed=$((tap_failed + 1))
         echo "not ok $tap_count - $name"
-        echo "# exit $got, not $code: $*"
-        sed 's/^/# /' "$T/out" "$T/err" | head -40
+        echo "# $name: exit $got, not $code: $*" >&2
+        sed 's/^/# /' "$T/out" "$T/err" | head -40 >&2
     fi
 }
 
