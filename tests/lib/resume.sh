@@ -114,10 +114,10 @@ is_restored() {
 }
 
 # A run that is over leaves no claims and no journal. A kill while its folder was just being made may
-# leave one with nothing in it.
+# leave one with nothing in it, one while it was being removed, what the next run sweeps away.
 is_left_tidy() {
     local left
-    left=$(find "$XDG_STATE_HOME/pairdump/dumps" -type f -size +0 2>/dev/null)
+    left=$(find "$XDG_STATE_HOME/pairdump/dumps" -type f -size +0 ! -path '*.gone/*' 2>/dev/null)
     [ -z "$left" ] || complain "left in the state folder: $left"
     left=$(catalog_sql "SELECT kind, name FROM claim UNION ALL SELECT 'run', what FROM run")
     [ -z "$left" ] || complain "left in the catalog: $left"
