@@ -226,23 +226,24 @@ static enum pd_status mount_volume(void *arg, struct pd_error *err)
     return status;
 }
 
-static enum pd_status load(struct pd_pool *pool, size_t i, struct pd_volume_row *row,
-                           const struct pd_label *label, const char *dump, struct pd_error *err)
+/* m says what to mount or to format, subject how it is called in the log. */
+static enum pd_status load(struct mounting *m, const char *subject, struct pd_error *err)
 {
-    struct mounting mounting = {pool, i, row, label, dump};
     struct pd_activity activity = {.name = "load",
-                                   .subject = label ? label->label : row->label,
+                                   .subject = subject,
                                    .run = mount_volume,
-                                   .arg = &mounting,
-                                   .retry = pool->retry};
+                                   .arg = m,
+                                   .retry = m->pool->retry};
 
-    return pd_activity_run(pool->env, &activity, err);
+    return pd_activity_run(m->pool->env, &activity, err);
 }
 
 enum pd_status pd_pool_format(struct pd_pool *pool, size_t i, const struct pd_label *label,
                               struct pd_error *err)
 {
-    return load(pool, i, NULL, label, NULL, err);
+    struct mounting mounting = {.pool = pool, .copy = i, .label = label};
+
+    return load(&mounting, label->label, err);
 }
 
 /* A volume that is not as the catalog says gets nothing more, and what it holds is doubted; but for one
@@ -280,7 +281,9 @@ static enum pd_status mount_claimed(struct pd_pool *pool, struct pair *pair, con
             continue;
         }
         if (pool->copies[i].target) {
-            status = load(pool, i, &pair->rows[i], NULL, dump, &why);
+            struct mounting mounting = {
+                .pool = pool, .copy = i, .row = &pair->rows[i], .dump = dump};
+            status = load(&mounting, pair->rows[i].label, &why);
         }
         if (status == PD_OK && pool->copies[i].target) {
             pool->copies[i].volume = pair->rows[i];
