@@ -110,6 +110,16 @@ enum pd_status pd_cat_run(struct pd_catalog *catalog, struct pd_error *err, cons
     return pd_sql_run(stmt, err);
 }
 
+enum pd_status pd_cat_end_rows(struct pd_sql_stmt *stmt, enum pd_status status,
+                               struct pd_error *err)
+{
+    if (status == PD_OK) {
+        return pd_sql_end_rows(stmt, err);
+    }
+    pd_sql_reset(stmt);
+    return status;
+}
+
 enum pd_status pd_cat_expect_row(struct pd_catalog *catalog, const char *what,
                                  struct pd_error *err)
 {

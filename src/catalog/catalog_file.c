@@ -83,11 +83,7 @@ enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
             status = pd_sql_add_row(stmt, err);
         }
     }
-    if (status == PD_OK) {
-        return pd_sql_end_rows(stmt, err);
-    }
-    pd_sql_reset(stmt);
-    return status;
+    return pd_cat_end_rows(stmt, status, err);
 }
 
 static enum pd_status put_bytes(struct pd_buf *buf, const void *bytes, size_t len,

@@ -199,11 +199,7 @@ static enum pd_status make_all(struct ahead *ahead, struct pd_error *err)
             status = pd_sql_add_row(stmt, err);
         }
     }
-    if (status == PD_OK) {
-        return pd_sql_end_rows(stmt, err);
-    }
-    pd_sql_reset(stmt);
-    return status;
+    return pd_cat_end_rows(stmt, status, err);
 }
 
 /* A folder that is not at hand afterwards, as another run has made it or another took its slot, is

@@ -46,6 +46,10 @@ PD_MUST_USE enum pd_status pd_cat_query(struct pd_catalog *catalog, struct pd_sq
 PD_MUST_USE enum pd_status pd_cat_run(struct pd_catalog *catalog, struct pd_error *err,
                                       const char *sql, const char *fmt, ...);
 
+/* After pd_sql_add_row: sends what waits, or gives it up and returns status when that is not PD_OK. */
+PD_MUST_USE enum pd_status pd_cat_end_rows(struct pd_sql_stmt *stmt, enum pd_status status,
+                                           struct pd_error *err);
+
 /* After an update of one row by its id: PD_CATALOG when there was none. */
 PD_MUST_USE enum pd_status pd_cat_expect_row(struct pd_catalog *catalog, const char *what,
                                              struct pd_error *err);

@@ -1,6 +1,5 @@
 #include "dump_book.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

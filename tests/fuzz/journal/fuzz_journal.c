@@ -117,7 +117,7 @@ static struct bed *start(void)
         return b;
     b->env.clock = pd_clock_real();
     b->env.stop = &stop;
-    (void)snprintf(b->dir, sizeof b->dir, "/dev/shm/pairdump-fuzz-journal.XXXXXX");
+    (void)snprintf(b->dir, sizeof b->dir, "%s/pairdump-fuzz-journal.XXXXXX", P_tmpdir);
     need(mkdtemp(b->dir) != NULL);
     (void)snprintf(path, sizeof path, "%s/dumps", b->dir);
     (void)snprintf(b->book, sizeof b->book, "%s/%s", path, uuid);
