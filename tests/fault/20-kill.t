@@ -8,12 +8,21 @@ for i in 1 2 3 4 5 6 7 8; do
     head -c 500000 /dev/urandom >"$T/src/file$i"
 done
 exits 0 "first dump" $PD dump --name first --block-size 64K --to "disk:$T/a" --to "disk:$T/b" "$T/src"
+# The instants are drawn from the time that a whole dump takes here, measured anew every ten kills: a
+# fixed time would strike before the first archive on a slow or busy machine.
+DUMP="$PD dump --block-size 64K --batch-size 600K --to disk:$T/a --to disk:$T/b"
+whole=0
 RANDOM=42
 for n in $(seq 1 ${KILLS:-50}); do
-    $PD dump --name "k$n" --block-size 64K --batch-size 600K --to "disk:$T/a" --to "disk:$T/b" \
-        "$T/src" >/dev/null 2>&1 &
+    if [ $((n % 10)) -eq 1 ]; then
+        start=$(date +%s%N)
+        exits 0 "whole dump before kill $n" $DUMP --name "whole$n" "$T/src"
+        whole=$((($(date +%s%N) - start) / 1000000 + 1))
+    fi
+    $DUMP --name "k$n" "$T/src" >/dev/null 2>&1 &
     pid=$!
-    sleep "0.$(printf %03d $((RANDOM % 120)))"
+    delay=$((RANDOM % whole))
+    sleep "$(printf %d.%03d $((delay / 1000)) $((delay % 1000)))"
     kill -9 $pid 2>/dev/null
     wait $pid 2>/dev/null
     if ! $PD catalog check >"$T/check" 2>&1; then
