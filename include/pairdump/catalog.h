@@ -21,7 +21,14 @@ struct pd_catalog;
 
 enum pd_dump_state { PD_DUMP_INITIALIZE, PD_DUMP_LIST, PD_DUMP_WRITE, PD_DUMP_VERIFY, PD_DUMP_DONE };
 enum pd_copy_state { PD_COPY_WRITING, PD_COPY_WRITTEN, PD_COPY_VERIFIED, PD_COPY_BAD };
-enum pd_volume_state { PD_VOLUME_APPENDABLE, PD_VOLUME_FULL_STATE, PD_VOLUME_BAD };
+/* Reserved: a label that a run has for a volume which it may come to need; no medium bears it yet, as far
+ * as the catalog knows. */
+enum pd_volume_state {
+    PD_VOLUME_APPENDABLE,
+    PD_VOLUME_FULL_STATE,
+    PD_VOLUME_RESERVED,
+    PD_VOLUME_BAD
+};
 const char *pd_dump_state_name(enum pd_dump_state state);
 const char *pd_copy_state_name(enum pd_copy_state state);
 const char *pd_volume_state_name(enum pd_volume_state state);
@@ -53,6 +60,7 @@ struct pd_volume_row {
     uint64_t pair; /* number of the pair; 0: not part of one */
     enum pd_volume_state state;
     char location[1024]; /* target URL where it was last seen, filters left out */
+    char host[256];      /* whose location that is; "": not known */
     uint64_t block_size;
     uint64_t used;       /* bytes of archives on it */
     uint64_t tape_files; /* expected on it, the label included */

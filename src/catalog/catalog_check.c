@@ -66,8 +66,10 @@ static const struct {
      "a dump in no known state:"},
     {"SELECT id FROM copy WHERE state NOT IN ('writing', 'written', 'verified', 'bad')",
      "a copy in no known state:"},
-    {"SELECT label FROM volume WHERE state NOT IN ('appendable', 'full', 'bad')",
+    {"SELECT label FROM volume WHERE state NOT IN ('appendable', 'full', 'bad', 'reserved')",
      "a volume in no known state:"},
+    {"SELECT label FROM volume WHERE state = 'reserved' AND (tape_files > 0 OR used > 0)",
+     "reserved, and yet in use:"},
     {"SELECT a.name FROM archive a WHERE a.records = 0 AND EXISTS (SELECT 1 FROM copy c"
      " WHERE c.archive_id = a.id AND c.state IN ('written', 'verified'))",
      "written, but without records:"},

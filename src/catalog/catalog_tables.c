@@ -10,7 +10,7 @@ const struct pd_table pd_tables[PD_TABLE_COUNT] = {
     {"volume", "id", {{"id", PD_COLUMN_NUMBER}, {"label", PD_COLUMN_TEXT}, {"uuid", PD_COLUMN_TEXT}, {"pool", PD_COLUMN_TEXT},
       {"copy", PD_COLUMN_NUMBER}, {"pair", PD_COLUMN_NUMBER}, {"state", PD_COLUMN_TEXT}, {"location", PD_COLUMN_TEXT},
       {"block_size", PD_COLUMN_NUMBER}, {"used", PD_COLUMN_NUMBER}, {"tape_files", PD_COLUMN_NUMBER}, {"created", PD_COLUMN_NUMBER},
-      {"last_written", PD_COLUMN_NUMBER}, {"last_verified", PD_COLUMN_NUMBER}}},
+      {"last_written", PD_COLUMN_NUMBER}, {"last_verified", PD_COLUMN_NUMBER}, {"host", PD_COLUMN_TEXT}}},
     {"archive", "id", {{"id", PD_COLUMN_NUMBER}, {"dump_id", PD_COLUMN_NUMBER}, {"seq", PD_COLUMN_NUMBER}, {"name", PD_COLUMN_TEXT},
       {"record_size", PD_COLUMN_NUMBER}, {"records", PD_COLUMN_NUMBER}, {"files", PD_COLUMN_NUMBER}, {"payload_bytes", PD_COLUMN_NUMBER},
       {"payload_files", PD_COLUMN_NUMBER}, {"manifest_offset", PD_COLUMN_NUMBER}, {"record_digests", PD_COLUMN_HEX}}},

@@ -5,7 +5,7 @@
 
 #define COLUMNS                                                                                    \
     "label, uuid, pool, copy, pair, state, location, block_size, used, tape_files, created,"       \
-    " last_written, last_verified"
+    " last_written, last_verified, host"
 #define COUNTS                                                                                     \
     "(SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id),"                                      \
     " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad')"
@@ -14,10 +14,10 @@ static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error
 {
     struct pd_volume_row *r = arg;
     enum pd_status status = pd_cat_run(
-        catalog, err, "INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "sssiissiiiiii", r->label, r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
+        catalog, err, "INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "sssiissiiiiiis", r->label, r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
-        (int64_t)r->tape_files, r->created, r->last_written, r->last_verified);
+        (int64_t)r->tape_files, r->created, r->last_written, r->last_verified, r->host);
 
     return pd_cat_added(catalog, status, "SELECT id FROM volume WHERE uuid = ?", r->uuid, &r->id,
                         err);
@@ -36,10 +36,10 @@ static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_er
         catalog, err,
         "UPDATE volume SET uuid = ?, pool = ?, copy = ?, pair = ?, state = ?, location = ?,"
         " block_size = ?, used = ?, tape_files = ?, last_written = ?,"
-        " last_verified = ? WHERE id = ?",
-        "ssiissiiiiii", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
+        " last_verified = ?, host = ? WHERE id = ?",
+        "ssiissiiiiisi", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
-        (int64_t)r->tape_files, r->last_written, r->last_verified, r->id);
+        (int64_t)r->tape_files, r->last_written, r->last_verified, r->host, r->id);
 
     return status == PD_OK ? pd_cat_expect_row(catalog, "volume", err) : status;
 }
@@ -108,8 +108,9 @@ static void read_row(struct pd_sql_stmt *stmt, struct pd_volume_row *r)
     r->created = pd_sql_int(stmt, 11);
     r->last_written = pd_sql_int(stmt, 12);
     r->last_verified = pd_sql_int(stmt, 13);
-    r->archives = (uint64_t)pd_sql_int(stmt, 14);
-    r->bad_copies = (uint64_t)pd_sql_int(stmt, 15);
+    pd_cat_text(stmt, 14, r->host, sizeof r->host);
+    r->archives = (uint64_t)pd_sql_int(stmt, 15);
+    r->bad_copies = (uint64_t)pd_sql_int(stmt, 16);
 }
 
 enum pd_status pd_catalog_volumes(struct pd_catalog *catalog, pd_volume_row_fn fn, void *arg,

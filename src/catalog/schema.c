@@ -74,7 +74,14 @@ static const char *const version_2[] = {
     NULL,
 };
 
-static const char *const *const steps[PD_SCHEMA_VERSION] = {version_1, version_2};
+/* Hosts may have different volumes at places of one name. */
+static const char *const version_3[] = {
+    "ALTER TABLE volume ADD COLUMN host VARCHAR(255) NOT NULL DEFAULT ''",
+    "UPDATE volume SET state = 'reserved' WHERE state = 'bad' AND tape_files = 0",
+    NULL,
+};
+
+static const char *const *const steps[PD_SCHEMA_VERSION] = {version_1, version_2, version_3};
 
 /* Puts the engine's words for @ID, @BLOB, @ROWS and @END. */
 static enum pd_status fill_in(const struct pd_sql_ops *ops, const char *text, struct pd_buf *out)
@@ -213,6 +220,47 @@ static enum pd_status drop_left_over(struct pd_sql *sql, const char *const *step
     return status;
 }
 
+/* "ALTER TABLE table ADD COLUMN column ...", and that column is there: where tables are changed outside
+ * of transactions, a step that was broken off has made it. */
+static enum pd_status is_made(struct pd_sql *sql, const char *statement, bool *made,
+                              struct pd_error *err)
+{
+    char table[32], column[32], text[120];
+    struct pd_error unknown = PD_ERROR_INIT;
+    struct pd_sql_stmt *stmt = NULL;
+    enum pd_status status;
+
+    *made = false;
+    if (sscanf(statement, "ALTER TABLE %31s ADD COLUMN %31s", table, column) != 2) {
+        return PD_OK;
+    }
+    snprintf(text, sizeof text, "SELECT %s FROM %s LIMIT 1", column, table);
+    status = pd_sql_get(sql, text, &stmt, &unknown);
+    pd_sql_reset(stmt);
+    *made = status == PD_OK;
+    if (status != PD_OK && pd_status_retryable(status)) {
+        *err = unknown;
+        return status;
+    }
+    return PD_OK;
+}
+
+static enum pd_status run_statement(struct pd_sql *sql, const char *statement, struct pd_buf *text,
+                                    struct pd_error *err)
+{
+    bool made = false;
+    enum pd_status status =
+        pd_sql_ops_of(sql)->ddl_commits ? is_made(sql, statement, &made, err) : PD_OK;
+
+    if (status != PD_OK || made) {
+        return status;
+    }
+    pd_buf_clear(text);
+    return fill_in(pd_sql_ops_of(sql), statement, text) == PD_OK
+               ? pd_sql_exec(sql, text->data, err)
+               : pd_error_memory(err, "schema");
+}
+
 static enum pd_status run_step(struct pd_sql *sql, unsigned from, struct pd_error *err)
 {
     struct pd_buf text = PD_BUF_INIT;
@@ -228,10 +276,7 @@ static enum pd_status run_step(struct pd_sql *sql, unsigned from, struct pd_erro
         status = drop_left_over(sql, steps[from], err);
     }
     for (size_t i = 0; status == PD_OK && now == from && steps[from][i]; i++) {
-        pd_buf_clear(&text);
-        status = fill_in(pd_sql_ops_of(sql), steps[from][i], &text) == PD_OK
-                     ? pd_sql_exec(sql, text.data, err)
-                     : pd_error_memory(err, "schema");
+        status = run_statement(sql, steps[from][i], &text, err);
     }
     if (status == PD_OK && now == from) {
         pd_buf_clear(&text);

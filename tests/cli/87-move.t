@@ -60,7 +60,7 @@ refused "$(sed '2s/^dump/dumps/' "$T/first")
 " "an unknown table"
 refused "$(sed '2s/name=/nome=/' "$T/first")
 " "an unknown column"
-refused "$(sed '1s/schema=2/schema=99/' "$T/first")
+refused "$(sed '1s/schema=3/schema=99/' "$T/first")
 " "another schema"
 refused "no export at all
 " "something else"

@@ -127,10 +127,10 @@ static void what_holds_no_catalog_is_refused_until_one_is_made(void **state)
     assert_non_null(strstr(c->err.message, "catalog init"));
     assert_null(c->catalog);
     cat_open(c);
-    assert_int_equal(pd_catalog_schema_version(c->catalog), 2);
+    assert_int_equal(pd_catalog_schema_version(c->catalog), 3);
     cat_close(c);
     cat_ok(c, pd_catalog_open(&c->env, c->url, false, &c->catalog, &c->err));
-    assert_int_equal(pd_catalog_schema_version(c->catalog), 2);
+    assert_int_equal(pd_catalog_schema_version(c->catalog), 3);
     assert_int_equal(cat_check(c), 0);
 }
 
@@ -146,7 +146,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
         cat_expect(c, PD_CATALOG,
                    pd_catalog_open(&c->env, c->url, create, &c->catalog, &c->err));
         assert_non_null(strstr(c->err.message, "schema 7"));
-        assert_non_null(strstr(c->err.message, "knows 2"));
+        assert_non_null(strstr(c->err.message, "knows 3"));
         assert_null(c->catalog);
     }
     assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 7);
@@ -163,7 +163,7 @@ static void a_migration_that_fails_leaves_the_catalog_as_it_was(void **state)
     cat_sql(c, "UPDATE schema_version SET version = 0");
     cat_expect(c, PD_CATALOG, pd_catalog_open(&c->env, c->url, true, &c->catalog, &c->err));
     assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 0);
-    cat_sql(c, "UPDATE schema_version SET version = 2");
+    cat_sql(c, "UPDATE schema_version SET version = 3");
     cat_open(c);
     cat_ok(c, pd_catalog_dump_find(c->catalog, "kept", &row, &c->err));
     assert_int_equal(cat_check(c), 0);
@@ -178,6 +178,8 @@ static void an_older_catalog_is_migrated(void **state)
     bool server = strncmp(c->url, "mysql:", 6) == 0;
     int64_t volume = cat_volume(c, "V1"), dump = cat_dump(c, "kept", 1, 1);
     const char *paths[] = {"/a/b"};
+
+    (void)cat_volume(c, "V2");
     struct pd_copy_row copy;
     uint64_t seq = 7;
     char text[64];
@@ -190,14 +192,21 @@ static void an_older_catalog_is_migrated(void **state)
             cat_sql(c, text);
         }
     }
+    if (!server) {
+        cat_sql(c, "ALTER TABLE volume DROP COLUMN host");
+    }
+    cat_sql(c, "UPDATE volume SET state = 'bad', tape_files = 0 WHERE label = 'V2'");
     cat_sql(c, "UPDATE schema_version SET version = 1");
     cat_ok(c, pd_catalog_open(&c->env, c->url, false, &c->catalog, &c->err));
-    assert_int_equal(pd_catalog_schema_version(c->catalog), 2);
-    assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 2);
+    assert_int_equal(pd_catalog_schema_version(c->catalog), 3);
+    assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 3);
     assert_int_equal(cat_number(c, "SELECT COUNT(*) FROM file"), 1);
     cat_ok(c, pd_catalog_dump_find(c->catalog, "kept", &row, &c->err));
     cat_ok(c, pd_catalog_applied(c->catalog, row.id, &seq, &c->err));
     assert_int_equal(seq, 0);
+    assert_int_equal(volume_row(c, "V1").state, PD_VOLUME_APPENDABLE);
+    assert_int_equal(volume_row(c, "V2").state, PD_VOLUME_RESERVED);
+    assert_string_equal(volume_row(c, "V1").host, server ? "lab-1" : "");
     assert_int_equal(cat_check(c), 0);
 }
 
@@ -1023,6 +1032,7 @@ static struct pd_volume_row full_volume(void)
 
     fill(row.pool, sizeof row.pool, 'p');
     fill(row.location, sizeof row.location, 'l');
+    fill(row.host, sizeof row.host, 'h');
     return row;
 }
 
@@ -1033,6 +1043,7 @@ static void assert_volume_equal(const struct pd_volume_row *a, const struct pd_v
     assert_string_equal(a->uuid, b->uuid);
     assert_string_equal(a->pool, b->pool);
     assert_string_equal(a->location, b->location);
+    assert_string_equal(a->host, b->host);
     assert_true(a->copy == b->copy && a->pair == b->pair && a->state == b->state);
     assert_true(a->block_size == b->block_size && a->used == b->used);
     assert_true(a->tape_files == b->tape_files && a->created == b->created);
@@ -1094,6 +1105,7 @@ static void a_volume_changes_all_but_its_label_and_birth(void **state)
         row.copy = 3;
         row.pair = 4;
         row.location[0] = 'm';
+        row.host[0] = 'n';
         row.block_size = 65536;
         row.used = 7;
         row.tape_files = 8;
@@ -1408,13 +1420,13 @@ static void an_export_is_stable_text(void **state)
     static const struct pd_damage damage[] = {{true, 0, NULL, PD_BAD_RECORD},
                                               {false, 0, "/\x7f", PD_BAD_FILE}};
     static const char head[] =
-        "pairdump-catalog\tschema=2\n"
+        "pairdump-catalog\tschema=3\n"
         "dump\tid=1\tuuid=abcd0000-0000-4000-8000-000000000000\tname=d\thost=host\tpid=7"
         "\tpool=pool\troots=/data\tpolicy=full\tstate=write\tstatus=ok\tincremental=0\tcopies=1"
         "\tstarted=1\tfinished=0\tarchives=0\tfiles=0\tbytes=0\tproblems=0\tskipped=0\n"
         "volume\tid=1\tlabel=V1\tuuid=abcd0001-0000-4000-8000-000000000001\tpool=pool\tcopy=1"
         "\tpair=0\tstate=appendable\tlocation=disk:/v\tblock_size=65536\tused=65536\ttape_files=2"
-        "\tcreated=5\tlast_written=1700000000000000000\tlast_verified=0\n"
+        "\tcreated=5\tlast_written=1700000000000000000\tlast_verified=0\thost=lab-1\n"
         "archive\tid=1\tdump_id=1\tseq=1\tname=d1.1\trecord_size=65536\trecords=1\tfiles=1"
         "\tpayload_bytes=512\tpayload_files=1\tmanifest_offset=1024\trecord_digests=";
     static const char tail[] =
