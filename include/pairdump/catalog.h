@@ -131,8 +131,9 @@ void pd_catalog_close(struct pd_catalog *catalog);
 /* A session of its own on the same database, for another thread. */
 PD_MUST_USE enum pd_status pd_catalog_again(const struct pd_catalog *catalog,
                                             struct pd_catalog **out, struct pd_error *err);
-/* From now on what a later try could mend is told at once: the caller tries again by itself. */
-void pd_catalog_try_once(struct pd_catalog *catalog);
+/* once: from now on what a later try could mend is told at once, since the caller tries again by itself, or
+ * can do without. */
+void pd_catalog_try_once(struct pd_catalog *catalog, bool once);
 /* File of an embedded catalog, to check free space beside it; NULL for a server. */
 const char *pd_catalog_path(const struct pd_catalog *catalog);
 unsigned pd_catalog_schema_version(const struct pd_catalog *catalog);
@@ -179,7 +180,10 @@ PD_MUST_USE enum pd_status pd_catalog_volume_add(struct pd_catalog *catalog,
 PD_MUST_USE enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog,
                                                     const struct pd_volume_row *row,
                                                     struct pd_error *err);
-/* Forgets a volume that no archive was ever written to. */
+/* A reserved one bears its label now; any other is left as it is, since who labelled it said so before. */
+PD_MUST_USE enum pd_status pd_catalog_volume_labelled(struct pd_catalog *catalog, const char *uuid,
+                                                      struct pd_error *err);
+/* Forgets a reserved volume. */
 PD_MUST_USE enum pd_status pd_catalog_volume_remove(struct pd_catalog *catalog, int64_t id,
                                                     struct pd_error *err);
 /* Before the first record goes out: the archive, and a copy in state writing for each volume.

@@ -7,6 +7,8 @@
  * medium equal the catalog's; a volume that differs is set aside with a warning (state bad for
  * appending, its copies untouched). When there is none, new volumes are labelled with the next
  * number that neither catalog nor targets have seen.
+ *
+ * Numbers can be reserved ahead: with one, a pair is labelled while the catalog cannot be reached.
  */
 #ifndef PAIRDUMP_POOL_H
 #define PAIRDUMP_POOL_H
@@ -27,6 +29,7 @@ struct pd_pool_run {
 struct pd_pool_copy {
     struct pd_target *target; /* NULL once the copy is lost (failed to open, failed, hung) */
     struct pd_volume_row volume;
+    bool fresh; /* labelled just now: the caller records that (pd_catalog_volume_labelled) */
     enum pd_status status; /* why it is lost */
     struct pd_error error;
 };
@@ -45,9 +48,26 @@ const char *pd_pool_location(const struct pd_pool *pool, size_t i);
 /* The pool as opened: copies[] are the URLs with all filters and options. */
 const struct pd_pool_config *pd_pool_config(const struct pd_pool *pool);
 
-/* Mounts or labels the next pair and records new volumes in the catalog. PD_NO_VOLUME when there is
- * none. */
+/* Mounts or labels the next pair. PD_NO_VOLUME when there is none. Even when it fails, volumes may be
+ * fresh. */
 PD_MUST_USE enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err);
+/* The same with a reserved pair, without the catalog; PD_NO_VOLUME when none is left. */
+PD_MUST_USE enum pd_status pd_pool_spare_pair(struct pd_pool *pool, struct pd_error *err);
+/* So many pairs are reserved for this run, or as many as `need` more bytes on each copy may take, 0 if that
+ * is not known. */
+PD_MUST_USE enum pd_status pd_pool_reserve(struct pd_pool *pool, size_t count,
+                                           struct pd_error *err);
+PD_MUST_USE enum pd_status pd_pool_reserve_for(struct pd_pool *pool, uint64_t need,
+                                               struct pd_error *err);
+/* For a run that goes on for another: what that one had reserved is free again, but for labels that a
+ * medium of the pool bears. pool NULL: the other ended by itself, and has told what it labelled. */
+PD_MUST_USE enum pd_status pd_pool_drop_inherited(const struct pd_pool_run *run,
+                                                  struct pd_pool *pool, struct pd_error *err);
+/* Reserved, and not used so far. */
+size_t pd_pool_spares(const struct pd_pool *pool);
+/* What was reserved and not used is free again. Without it, as after a kill, the next run that needs a
+ * pair finds it. */
+void pd_pool_give_back(struct pd_pool *pool);
 /* Mounts these volumes again, one of each copy (label "": none), for a run that goes on: what lies on
  * them behind the tape files that the catalog knows, and is of dump `name`, is cut off; a full one is
  * mounted for its index alone. *good false: they cannot be written to. */

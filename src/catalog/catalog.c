@@ -353,9 +353,9 @@ void pd_catalog_close(struct pd_catalog *catalog)
     }
 }
 
-void pd_catalog_try_once(struct pd_catalog *catalog)
+void pd_catalog_try_once(struct pd_catalog *catalog, bool once)
 {
-    catalog->once = true;
+    catalog->once = once;
 }
 
 const char *pd_catalog_path(const struct pd_catalog *catalog)

@@ -52,12 +52,29 @@ enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog, const struct
     return pd_cat_transaction(catalog, PD_CAT_REPEAT, update, &copy, err);
 }
 
+static enum pd_status labelled(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    return pd_cat_run(catalog, err,
+                      "UPDATE volume SET state = 'appendable', tape_files = 1 WHERE uuid = ?"
+                      " AND state = 'reserved'",
+                      "s", (const char *)arg);
+}
+
+enum pd_status pd_catalog_volume_labelled(struct pd_catalog *catalog, const char *uuid,
+                                          struct pd_error *err)
+{
+    char copy[PD_UUID_TEXT];
+
+    snprintf(copy, sizeof copy, "%s", uuid);
+    return pd_cat_transaction(catalog, PD_CAT_REPEAT, labelled, copy, err);
+}
+
 static enum pd_status remove_row(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     int64_t id = *(const int64_t *)arg;
 
     return pd_cat_run(catalog, err,
-                      "DELETE FROM volume WHERE id = ? AND NOT EXISTS"
+                      "DELETE FROM volume WHERE id = ? AND state = 'reserved' AND NOT EXISTS"
                       " (SELECT 1 FROM copy c WHERE c.volume_id = ?)",
                       "ii", id, id);
 }

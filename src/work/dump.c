@@ -185,9 +185,11 @@ static enum pd_status put_on_record(struct pd_dumping *d, struct pd_error *err)
     if (status == PD_OK) {
         status = pd_catalog_dump_add(d->catalog, d->row, err);
     }
-    return status == PD_OK
-               ? pd_book_start(&d->book, d->catalog, d->row->id, d->run.id, err)
-               : status;
+    if (status == PD_OK) {
+        pd_dump_reserve(d);
+        status = pd_book_start(&d->book, d->catalog, d->row->id, d->run.id, err);
+    }
+    return status;
 }
 
 static enum pd_status initialize(struct pd_dumping *d, struct pd_error *err)
@@ -280,7 +282,13 @@ static enum pd_status run(struct pd_dumping *d, struct pd_error *err)
     if (status == PD_OK) {
         status = pd_dump_list(d, err);
     }
-    return status == PD_OK ? pd_dump_check_space(d, err) : status;
+    if (status == PD_OK) {
+        status = pd_dump_check_space(d, err);
+    }
+    if (status == PD_OK && !d->options->dry_run) {
+        pd_dump_reserve(d);
+    }
+    return status;
 }
 
 /* The last word on the dump. One that was broken off while it was written stays in that state: it can be
@@ -299,7 +307,7 @@ static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, boo
     }
     enum pd_status told = pd_book_state(&d->book, d->row, &late);
     if (told == PD_OK) {
-        told = pd_dump_settle(d, &late);
+        told = pd_dump_settle(d, true, &late);
     }
     *recorded = told == PD_OK;
     if (*recorded) {
@@ -328,7 +336,7 @@ static void leave_catalog(struct pd_dumping *d, bool done)
         return;
     }
     if (d->summary->status != PD_OK && pd_status_exit(d->summary->status) == PD_EXIT_CATALOG) {
-        pd_catalog_try_once(d->catalog); /* it was waited for already */
+        pd_catalog_try_once(d->catalog, true); /* it was waited for already */
     }
     if (done && d->run_before != 0 &&
         pd_catalog_run_remove(d->catalog, d->run_before, &late) != PD_OK) {
@@ -360,10 +368,11 @@ void pd_dump_release(struct pd_dumping *d, bool done)
     }
 }
 
-enum pd_status pd_dump_settle(struct pd_dumping *d, struct pd_error *err)
+enum pd_status pd_dump_settle(struct pd_dumping *d, bool patient, struct pd_error *err)
 {
-    return d->book.ledger ? pd_ledger_settle(d->book.ledger, d->options->config->catalog_wait_ns, err)
-                          : PD_OK;
+    uint64_t patience_ns = patient ? d->options->config->catalog_wait_ns : 0;
+
+    return d->book.ledger ? pd_ledger_settle(d->book.ledger, patience_ns, err) : PD_OK;
 }
 
 static enum pd_status write_all(struct pd_dumping *d, struct pd_error *err)
@@ -389,16 +398,17 @@ enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, st
         status = write_all(d, err);
     }
     pd_dump_stop_verifiers(d);
-    if (d->pool) {
-        if (!d->options->dry_run) {
-            status = conclude(d, status, err);
-        }
-        if (pd_pool_close(d->pool, &late) != PD_OK) {
-            pd_log_error(d->env->log, PD_LOG_WARN, &late);
-        }
+    if (d->pool && !d->options->dry_run) {
+        status = conclude(d, status, err);
     }
     if (d->book.ledger) {
         status = close_row(d, status, &recorded, err);
+    }
+    if (recorded && d->pool) {
+        pd_pool_give_back(d->pool);
+    }
+    if (pd_pool_close(d->pool, &late) != PD_OK) {
+        pd_log_error(d->env->log, PD_LOG_WARN, &late);
     }
     d->summary->status = status;
     d->summary->error = *err;

@@ -15,6 +15,7 @@
  *     abandon   <seq>
  *     verified  <seq> <copy> <started> <finished> <status> <records> <bad-records> <files>
  *               <bad-files> <message> {<record or -> <path or -> <status>}...
+ *     labelled  <uuid>
  *     volume    <uuid> <state> <tape-files> <used> <last-written>
  *     state     <state> <status> <finished> <archives> <files> <bytes> <problems> <skipped>
  *
@@ -111,6 +112,8 @@ PD_MUST_USE enum pd_status pd_book_abandon(struct pd_dump_book *book, uint64_t s
                                            struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_verified(struct pd_dump_book *book, uint64_t seq, unsigned copy,
                                             const struct pd_verify_result *result,
+                                            struct pd_error *err);
+PD_MUST_USE enum pd_status pd_book_labelled(struct pd_dump_book *book, const char *volume_uuid,
                                             struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_volume(struct pd_dump_book *book,
                                           const struct pd_volume_row *volume,

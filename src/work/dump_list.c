@@ -198,6 +198,7 @@ enum pd_status pd_dump_check_space(struct pd_dumping *d, struct pd_error *err)
     uint64_t need = 0;
     enum pd_status status = count_batches(d, &need, err);
 
+    d->need = need;
     for (size_t i = 0; i < d->summary->copy_count && status == PD_OK; i++) {
         struct pd_target *target = pd_pool_copy(d->pool, i)->target;
         struct pd_target_space space = {.available = UINT64_MAX};

@@ -1,6 +1,6 @@
 /*
  * dump: what its files share. dump.c runs the states, dump_list.c lists and checks space, dump_write.c
- * writes archives to pairs, dump_verify.c feeds verifiers and judges, dump_index.c writes the index of
+ * writes archives to pairs, dump_pair.c picks and closes those, dump_verify.c feeds verifiers and judges, dump_index.c writes the index of
  * a volume, dump_problem.c keeps what is wrong with source files, dump_claim.c says what the run has for
  * itself, dump_plan.c keeps its options for a later run, dump_book.c and dump_take.c are its journal and
  * how the catalog takes it.
@@ -62,6 +62,7 @@ struct pd_dumping {
     bool all_written;        /* no batch is left */
     bool goes_on;            /* a resume: when it comes to nothing, another can */
     bool untold;             /* the journal has what the catalog could not be told */
+    uint64_t need;           /* bytes that are still to be written to each copy, about */
     size_t pairs;            /* used so far */
     size_t pair_start;       /* archives[pair_start] is the first on the pair at hand */
     struct pd_dump_archive *archives;
@@ -78,8 +79,9 @@ PD_MUST_USE enum pd_status pd_dump_set_state(struct pd_dumping *d, enum pd_dump_
                                              struct pd_error *err);
 /* A copy is out for the rest of the run. */
 void pd_dump_lose_copy(struct pd_dumping *d, size_t copy, const struct pd_error *why, bool hung);
-/* Everything noted is in the catalog: before it is asked for what depends on that. */
-PD_MUST_USE enum pd_status pd_dump_settle(struct pd_dumping *d, struct pd_error *err);
+/* Everything noted is in the catalog: before it is asked for what depends on that. patient: it is waited
+ * for, when it cannot be reached, as long as the configuration says. */
+PD_MUST_USE enum pd_status pd_dump_settle(struct pd_dumping *d, bool patient, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_dump_open_pool(struct pd_dumping *d,
                                              const struct pd_pool_config *config,
                                              struct pd_error *err);
@@ -131,8 +133,11 @@ PD_MUST_USE enum pd_status pd_plan_take(struct pd_dump_plan *plan, const char *k
 PD_MUST_USE enum pd_status pd_plan_start(struct pd_dump_plan *plan, struct pd_error *err);
 void pd_plan_release(struct pd_dump_plan *plan);
 
-/* dump_write.c: nothing more goes to the pair at hand: indexes, rows of volumes, what is left to verify.
+/* dump_pair.c: the next pair is mounted; pairs are reserved for what is left; nothing more goes to the
+ * pair at hand: indexes, rows of volumes, what is left to verify.
  * PD_PAIR_OLD: volumes that were only mounted again for that. */
+PD_MUST_USE enum pd_status pd_dump_next_pair(struct pd_dumping *d, struct pd_error *err);
+void pd_dump_reserve(struct pd_dumping *d);
 enum pd_dump_closing { PD_PAIR_FULL, PD_PAIR_LAST, PD_PAIR_LEFT, PD_PAIR_OLD };
 PD_MUST_USE enum pd_status pd_dump_close_pair(struct pd_dumping *d, enum pd_dump_closing why,
                                               struct pd_error *err);

@@ -304,6 +304,16 @@ static enum pd_status take_verified(struct pd_catalog *catalog, struct pd_dump_b
     return status;
 }
 
+static enum pd_status take_labelled(struct pd_catalog *catalog, struct pd_dump_book *book,
+                                    struct reader *r, struct pd_error *err)
+{
+    const char *uuid = word(r);
+    enum pd_status status = check(r, err);
+
+    (void)book;
+    return status == PD_OK ? pd_catalog_volume_labelled(catalog, uuid, err) : status;
+}
+
 static enum pd_status take_volume(struct pd_catalog *catalog, struct pd_dump_book *book,
                                   struct reader *r, struct pd_error *err)
 {
@@ -370,8 +380,8 @@ enum pd_status pd_book_take(struct pd_catalog *catalog, void *arg, const struct 
                                struct pd_error *);
     } kinds[] = {
         {"listed", take_listed},     {"begin", take_begin},       {"written", take_written},
-        {"abandon", take_abandon},   {"verified", take_verified}, {"volume", take_volume},
-        {"state", take_state},
+        {"abandon", take_abandon},   {"verified", take_verified}, {"labelled", take_labelled},
+        {"volume", take_volume},     {"state", take_state},
     };
     struct reader reader = {.entry = entry};
     const char *kind = word(&reader);

@@ -131,6 +131,7 @@ static enum pd_status record(struct pd_dumping *d, struct writing *w, size_t pla
                              &a->index_offset, &a->index_len, &a->index_tape_file, err);
     pd_dump_forget_problems(&w->problems);
     if (status == PD_OK) {
+        d->need -= d->need < w->batch->archive_bytes ? d->need : w->batch->archive_bytes;
         d->row->archives++;
         d->row->files += pd_expect_toc(expect)->file_count;
         d->row->bytes += pd_expect_toc(expect)->payload_bytes;
@@ -230,86 +231,6 @@ static enum pd_status write_one(struct pd_dumping *d, struct writing *w, struct 
         }
     }
     return pd_thread_join(&thread, 0, err);
-}
-
-/* ---- pairs ---- */
-
-static enum pd_status save_volumes(struct pd_dumping *d, struct pd_error *err)
-{
-    enum pd_status status = PD_OK;
-
-    for (size_t i = 0; i < pd_pool_copies(d->pool) && status == PD_OK; i++) {
-        struct pd_volume_row *volume = &pd_pool_copy(d->pool, i)->volume;
-        if (volume->id != 0) {
-            status = pd_book_volume(&d->book, volume, err);
-        }
-    }
-    return status;
-}
-
-enum pd_status pd_dump_close_pair(struct pd_dumping *d, enum pd_dump_closing why,
-                                  struct pd_error *err)
-{
-    enum pd_status status = pd_ledger_check(d->book.ledger, err);
-
-    if (status == PD_BUSY) { /* another run has taken the volumes over */
-        return status;
-    }
-    pd_error_clear(err);
-    status = pd_dump_write_indexes(d, err);
-
-    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
-        struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
-        if (copy->volume.id != 0 && why == PD_PAIR_FULL && copy->volume.state == PD_VOLUME_APPENDABLE) {
-            copy->volume.state = PD_VOLUME_FULL_STATE;
-            pd_log_line(d->env->log, PD_LOG_NOTE, "%s is full and closed", copy->volume.label);
-        }
-    }
-    if (status == PD_OK) {
-        status = save_volumes(d, err);
-    }
-    if (status == PD_OK && why == PD_PAIR_LAST) {
-        status = pd_dump_set_state(d, PD_DUMP_VERIFY, err);
-    }
-    if (status == PD_OK) {
-        status = pd_dump_verify_pair(d, why == PD_PAIR_FULL || why == PD_PAIR_OLD, err);
-    }
-    d->pair_start = d->archive_count;
-    d->pairs++;
-    return status;
-}
-
-void pd_dump_name_volume(struct pd_dumping *d, size_t copy, const char *label)
-{
-    char *labels = d->summary->copies[copy].labels;
-    size_t size = sizeof d->summary->copies[copy].labels;
-    size_t len = strlen(labels), own = strlen(label);
-
-    if (own > 0 && len + own + 1 < size &&
-        !(len >= own && strcmp(labels + len - own, label) == 0)) {
-        snprintf(labels + len, size - len, "%s%s", len ? " " : "", label);
-    }
-}
-
-void pd_dump_name_pair(struct pd_dumping *d)
-{
-    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
-        struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
-        pd_dump_name_volume(d, i, copy->target ? copy->volume.label : "");
-    }
-}
-
-static enum pd_status next_pair(struct pd_dumping *d, struct pd_error *err)
-{
-    enum pd_status status = pd_dump_settle(d, err);
-
-    if (status == PD_OK) {
-        status = pd_pool_next_pair(d->pool, err);
-    }
-    if (status == PD_OK) {
-        pd_dump_name_pair(d);
-    }
-    return status;
 }
 
 /* ---- all batches ---- */
@@ -426,7 +347,7 @@ static enum pd_status step(struct loop *loop, struct pd_batch *batch, struct pd_
         enum pd_status recorded = PD_OK;
         again = false;
         if (!loop->mounted) {
-            status = next_pair(d, err);
+            status = pd_dump_next_pair(d, err);
             loop->mounted = status == PD_OK;
         }
         if (status == PD_OK) {

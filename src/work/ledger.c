@@ -55,7 +55,7 @@ static enum pd_status step(struct pd_ledger *ledger, bool *idle, struct pd_error
     if (!ledger->catalog) {
         status = pd_catalog_again(job->catalog, &ledger->catalog, err);
         if (status == PD_OK) {
-            pd_catalog_try_once(ledger->catalog);
+            pd_catalog_try_once(ledger->catalog, true);
         }
         return status;
     }

@@ -143,6 +143,7 @@ enum pd_status pd_pool_close(struct pd_pool *pool, struct pd_error *err)
         free(pool->path[i]);
     }
     pd_pool_config_release(&pool->config);
+    free(pool->spares);
     free(pool);
     return status;
 }

@@ -1,7 +1,7 @@
 /*
- * pool: what its files share. pool.c opens targets, pool_pair.c picks pairs, pool_label.c labels new
- * ones, pool_unfinished.c finishes what others began to label, pool_place.c names the places and sees to
- * it that two copies have two.
+ * pool: what its files share. pool.c opens targets, pool_pair.c picks pairs, pool_reserve.c reserves
+ * labels in the catalog, pool_label.c labels new pairs with them, pool_unfinished.c finishes what others
+ * reserved or began to label, pool_place.c names the places and sees to it that two copies have two.
  */
 #ifndef PAIRDUMP_WORK_POOL_PRIV_H
 #define PAIRDUMP_WORK_POOL_PRIV_H
@@ -18,6 +18,8 @@ struct pd_pool {
     bool let_go[PD_COPIES_MAX];   /* closed for a reader, to be opened again */
     struct pd_retry retry;
     struct pd_pool_run run;
+    struct pd_volume_row (*spares)[PD_COPIES_MAX]; /* reserved pairs; a row without id is of no volume */
+    size_t spare_count, spares_used;
 };
 
 /* Fills path, clean and config.copies of copy i; PD_USAGE when the place is no folder, or one that an
@@ -37,10 +39,19 @@ PD_MUST_USE enum pd_status pd_pool_lose(struct pd_pool *pool, size_t i, enum pd_
 /* Labels a volume on target i. */
 PD_MUST_USE enum pd_status pd_pool_format(struct pd_pool *pool, size_t i,
                                           const struct pd_label *label, struct pd_error *err);
-/* Finishes a pair whose labelling was broken off; *good false: there is none. */
+/* Gives target i the label of its row, if it is not labelled so, and makes it the volume at hand. */
+PD_MUST_USE enum pd_status pd_pool_label_volume(struct pd_pool *pool, struct pd_volume_row *rows,
+                                                size_t i, bool labelled, struct pd_error *err);
+/* Finishes a pair that others reserved; *good false: there is none. */
 PD_MUST_USE enum pd_status pd_pool_finish_pair(struct pd_pool *pool, bool *good,
                                                struct pd_error *err);
-/* Labels new volumes, and records them. */
+/* Labels new volumes, with a reserved pair if there is one. */
 PD_MUST_USE enum pd_status pd_pool_label_pair(struct pd_pool *pool, struct pd_error *err);
+/* The next reserved pair, which counts as used; NULL: none. */
+struct pd_volume_row *pd_pool_take_spare(struct pd_pool *pool);
+/* Has this run reserved the pair of that number? */
+bool pd_pool_has_spare(const struct pd_pool *pool, uint64_t pair);
+/* Name of this host, NUL-terminated. */
+void pd_pool_own_host(char *out, size_t size);
 
 #endif

@@ -3,14 +3,20 @@
 
 #include "pool_priv.h"
 
-/* A pair whose labelling was broken off: on record, and maybe on some of the media, but never used. */
+/* A pair that a run reserved, and maybe began to label, but never used. */
 struct unfinished {
     struct pd_pool *pool;
+    char host[256];
     uint64_t after, pair; /* the lowest above `after`; 0: none */
     struct pd_volume_row rows[PD_COPIES_MAX];
-    size_t found, unlabelled;
+    struct pd_claim claims[PD_COPIES_MAX];
+    bool claimed;
+    bool labelled[PD_COPIES_MAX]; /* the medium bears it */
+    size_t found, reserved;
 };
 
+/* Reserved by a run that is gone, or that has let go of it; labels on disks of another host are that
+ * one's. */
 static bool is_unused(const struct unfinished *u, const struct pd_volume_row *row)
 {
     const struct pd_pool *pool = u->pool;
@@ -20,7 +26,8 @@ static bool is_unused(const struct unfinished *u, const struct pd_volume_row *ro
            strcmp(row->pool, pool->config.name) == 0 &&
            row->block_size == pool->config.block_size &&
            strcmp(row->location, pool->clean[i]) == 0 &&
-           ((row->state == PD_VOLUME_BAD && row->tape_files == 0) ||
+           (!row->host[0] || strcmp(row->host, u->host) == 0) &&
+           ((row->state == PD_VOLUME_RESERVED && row->tape_files == 0) ||
             (row->state == PD_VOLUME_APPENDABLE && row->tape_files == 1));
 }
 
@@ -29,7 +36,8 @@ static enum pd_status lowest(void *arg, const struct pd_volume_row *row, struct 
     struct unfinished *u = arg;
 
     (void)err;
-    if (is_unused(u, row) && row->state == PD_VOLUME_BAD && (u->pair == 0 || row->pair < u->pair)) {
+    if (is_unused(u, row) && row->state == PD_VOLUME_RESERVED &&
+        !pd_pool_has_spare(u->pool, row->pair) && (u->pair == 0 || row->pair < u->pair)) {
         u->pair = row->pair;
     }
     return PD_OK;
@@ -43,116 +51,121 @@ static enum pd_status take_row(void *arg, const struct pd_volume_row *row, struc
     if (row->pair == u->pair && is_unused(u, row)) {
         u->rows[row->copy - 1] = *row;
         u->found++;
-        u->unlabelled += row->state == PD_VOLUME_BAD;
+        u->reserved += row->state == PD_VOLUME_RESERVED;
     }
     return PD_OK;
 }
 
 static enum pd_status read_rows(struct unfinished *u, struct pd_error *err)
 {
-    u->found = u->unlabelled = 0;
+    u->found = u->reserved = 0;
     return pd_catalog_volumes(u->pool->run.catalog, take_row, u, err);
 }
 
-/* Who labels has claimed what it labels before that is on record: what can be claimed is nobody's. *mine:
- * it is ours now, and nothing has changed meanwhile. */
+/* Who reserves has claimed before that is on record: what can be claimed is nobody's. *mine: it is ours
+ * now, and nothing has changed meanwhile. */
 static enum pd_status take_over(struct unfinished *u, bool *mine, struct pd_error *err)
 {
-    struct pd_claim claims[PD_COPIES_MAX] = {0};
     struct pd_pool_run run = u->pool->run;
     size_t count = u->pool->config.copy_count;
     enum pd_status status = PD_OK;
 
-    *mine = u->found == count;
-    for (size_t i = 0; i < count && *mine; i++) {
-        claims[i] = (struct pd_claim){.kind = PD_CLAIM_VOLUME, .name = u->rows[i].label};
+    *mine = false;
+    if (u->found != count) {
+        return PD_OK;
     }
-    if (*mine) {
-        status = pd_catalog_claim(run.catalog, run.id, claims, count, run.limit_ns, err);
-        *mine = status == PD_OK;
+    for (size_t i = 0; i < count; i++) {
+        u->claims[i] = (struct pd_claim){.kind = PD_CLAIM_VOLUME, .name = u->rows[i].label};
     }
+    status = pd_catalog_claim(run.catalog, run.id, u->claims, count, run.limit_ns, err);
+    u->claimed = *mine = status == PD_OK;
     if (status == PD_BUSY) {
         pd_error_clear(err);
         status = PD_OK;
     }
     if (status == PD_OK && *mine) {
         status = read_rows(u, err);
-        *mine = u->found == count && u->unlabelled > 0;
+        *mine = status == PD_OK && u->found == count && u->reserved > 0;
     }
     return status;
 }
 
-static void make_label(const struct unfinished *u, size_t i, struct pd_label *l)
+/* What has been written to belongs to the run that did, whose journal the catalog has not taken yet. */
+static enum pd_status look(struct unfinished *u, size_t i, bool *good, struct pd_error *err)
 {
+    struct pd_target *target = u->pool->copies[i].target;
     const struct pd_volume_row *row = &u->rows[i];
-
-    memset(l, 0, sizeof *l);
-    l->format = PD_FORMAT_VERSION;
-    snprintf(l->label, sizeof l->label, "%s", row->label);
-    snprintf(l->uuid, sizeof l->uuid, "%s", row->uuid);
-    snprintf(l->pool, sizeof l->pool, "%s", row->pool);
-    snprintf(l->software, sizeof l->software, "pairdump %s", PD_VERSION);
-    l->copy = row->copy;
-    l->block_size = row->block_size;
-    l->created = row->created;
-    for (size_t j = 0; j < u->found; j++) {
-        if (j != i) {
-            struct pd_partner *p = &l->partners[l->partner_count++];
-            p->copy = u->rows[j].copy;
-            snprintf(p->label, sizeof p->label, "%s", u->rows[j].label);
-            snprintf(p->uuid, sizeof p->uuid, "%s", u->rows[j].uuid);
-        }
-    }
-}
-
-/* Has the medium got its label, and nothing else? */
-static bool is_labelled(struct pd_target *target, const struct pd_volume_row *row)
-{
     struct pd_target_position position = {0};
-    struct pd_error ignored = PD_ERROR_INIT;
-
-    return pd_target_mount(target, row->label, &ignored) == PD_OK &&
-           pd_target_claim(target, &ignored) == PD_OK &&
-           strcmp(pd_target_label(target)->uuid, row->uuid) == 0 &&
-           pd_target_position(target, &position, &ignored) == PD_OK && position.file_count == 1;
-}
-
-static enum pd_status finish_volume(struct unfinished *u, size_t i, bool *good, struct pd_error *err)
-{
-    struct pd_pool *pool = u->pool;
-    struct pd_label *label = calloc(1, sizeof *label);
     struct pd_error why = PD_ERROR_INIT;
-    enum pd_status status = label ? PD_OK : pd_error_memory(err, "a label");
+    enum pd_status status = pd_target_mount(target, row->label, &why);
 
-    if (status == PD_OK && !is_labelled(pool->copies[i].target, &u->rows[i])) {
-        make_label(u, i, label);
-        *good = pd_pool_format(pool, i, label, &why) == PD_OK;
+    u->labelled[i] = status == PD_OK;
+    if (status == PD_OK) {
+        status = pd_target_claim(target, &why);
     }
-    free(label);
-    if (!*good) {
-        pd_log_error(pool->env->log, PD_LOG_INFO, &why);
+    if (status == PD_OK && strcmp(pd_target_label(target)->uuid, row->uuid) != 0) {
+        status = pd_error_set(&why, PD_WRONG_VOLUME, 0, "has another UUID than in the catalog");
     }
-    if (why.status == PD_INTERRUPTED || why.status == PD_NO_MEMORY) {
+    if (status == PD_OK) {
+        status = pd_target_position(target, &position, &why);
+    }
+    if (status == PD_OK && position.file_count != 1) {
+        status = pd_error_set(&why, PD_EXISTS, 0, "is in use; resume the dump that was interrupted");
+    }
+    if (status == PD_INTERRUPTED || status == PD_NO_MEMORY) {
         *err = why;
-        status = why.status;
-    }
-    if (status != PD_OK || !*good) {
         return status;
     }
-    u->rows[i].state = PD_VOLUME_APPENDABLE;
-    u->rows[i].tape_files = 1;
-    pool->copies[i].volume = u->rows[i];
-    return pd_catalog_volume_update(pool->run.catalog, &u->rows[i], err);
+    *good = *good && (status == PD_OK || !u->labelled[i]);
+    if (u->labelled[i] && status != PD_OK) {
+        pd_error_context(&why, row->label, NULL, NULL);
+        pd_log_error(u->pool->env->log, PD_LOG_WARN, &why);
+    }
+    return PD_OK;
+}
+
+/* A medium that refuses is no loss: the next pair may do. */
+static enum pd_status finish_volume(struct unfinished *u, size_t i, bool *good,
+                                    struct pd_error *err)
+{
+    struct pd_error why = PD_ERROR_INIT;
+    enum pd_status status = pd_pool_label_volume(u->pool, u->rows, i, u->labelled[i], &why);
+
+    *good = status == PD_OK;
+    if (status == PD_INTERRUPTED || status == PD_NO_MEMORY) {
+        *err = why;
+        return status;
+    }
+    if (status != PD_OK) {
+        pd_log_error(u->pool->env->log, PD_LOG_INFO, &why);
+    }
+    return PD_OK;
+}
+
+static enum pd_status let_go(struct unfinished *u, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < u->pool->config.copy_count && status == PD_OK; i++) {
+        status = pd_catalog_unclaim(u->pool->run.catalog, u->pool->run.id, &u->claims[i], err);
+    }
+    return status;
 }
 
 static enum pd_status finish_pair(struct unfinished *u, bool *good, struct pd_error *err)
 {
-    enum pd_status status = take_over(u, good, err);
+    size_t count = u->pool->config.copy_count;
+    enum pd_status status;
 
-    for (size_t i = 0; i < u->pool->config.copy_count && *good && status == PD_OK; i++) {
+    u->claimed = false;
+    status = take_over(u, good, err);
+    for (size_t i = 0; i < count && *good && status == PD_OK; i++) {
+        status = look(u, i, good, err);
+    }
+    for (size_t i = 0; i < count && *good && status == PD_OK; i++) {
         status = finish_volume(u, i, good, err);
     }
-    return status;
+    return status == PD_OK && u->claimed && !*good ? let_go(u, err) : status;
 }
 
 enum pd_status pd_pool_finish_pair(struct pd_pool *pool, bool *good, struct pd_error *err)
@@ -165,8 +178,11 @@ enum pd_status pd_pool_finish_pair(struct pd_pool *pool, bool *good, struct pd_e
     for (size_t i = 0; i < pool->config.copy_count; i++) {
         all = all && pool->copies[i].target;
     }
-    while (all && more && !*good && status == PD_OK) {
+    if (u) {
         u->pool = pool;
+        pd_pool_own_host(u->host, sizeof u->host);
+    }
+    while (all && more && !*good && status == PD_OK) {
         u->after = u->pair;
         u->pair = 0;
         status = pd_catalog_volumes(pool->run.catalog, lowest, u, err);

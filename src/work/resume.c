@@ -62,7 +62,7 @@ static enum pd_status abandon_unfinished(struct resuming *r, struct pd_error *er
             status = pd_book_abandon(&r->d->book, a->seq, err);
         }
     }
-    return status == PD_OK ? pd_dump_settle(r->d, err) : status;
+    return status == PD_OK ? pd_dump_settle(r->d, true, err) : status;
 }
 
 static enum pd_status tell_bad(void *arg, const struct pd_verify_result *result,
@@ -264,7 +264,7 @@ static enum pd_status give_up_indexes(struct resuming *r, bool *again, struct pd
         status = pd_book_dropped(&d->book, err);
         pd_story_drop_index(&r->story);
     }
-    return status == PD_OK ? pd_dump_settle(d, err) : status;
+    return status == PD_OK ? pd_dump_settle(d, true, err) : status;
 }
 
 /* A full volume is mounted again for an index that it lacks. */
@@ -442,7 +442,7 @@ static enum pd_status catch_up(struct resuming *r, bool *done, struct pd_error *
     enum pd_status status = pd_book_start(&d->book, d->catalog, d->row->id, d->run.id, err);
 
     if (status == PD_OK) {
-        status = pd_dump_settle(d, err);
+        status = pd_dump_settle(d, true, err);
     }
     if (status == PD_OK) {
         memcpy(uuid, d->row->uuid, sizeof uuid);
@@ -450,6 +450,13 @@ static enum pd_status catch_up(struct resuming *r, bool *done, struct pd_error *
     }
     *done = status == PD_OK && d->row->state == PD_DUMP_DONE;
     return status;
+}
+
+static enum pd_status drop_inherited(struct pd_dumping *d, struct pd_error *err)
+{
+    const struct pd_pool_run run = pd_dump_pool_run(d);
+
+    return pd_pool_drop_inherited(&run, d->pool, err);
 }
 
 static enum pd_status prepare(struct resuming *r, struct pd_error *err)
@@ -470,6 +477,9 @@ static enum pd_status prepare(struct resuming *r, struct pd_error *err)
         status = pd_dump_open_pool(d, &r->story.plan.pool, err);
     }
     if (status == PD_OK) {
+        status = drop_inherited(d, err);
+    }
+    if (status == PD_OK) {
         status = load(r, err);
     }
     if (status == PD_OK) {
@@ -478,7 +488,13 @@ static enum pd_status prepare(struct resuming *r, struct pd_error *err)
     if (status == PD_OK) {
         status = take_last_pair(r, err);
     }
-    return status == PD_OK ? pd_dump_check_space(d, err) : status;
+    if (status == PD_OK) {
+        status = pd_dump_check_space(d, err);
+    }
+    if (status == PD_OK) {
+        pd_dump_reserve(d);
+    }
+    return status;
 }
 
 /* The dump was done, and only the catalog did not know. */
@@ -494,6 +510,9 @@ static enum pd_status tell_outcome(struct resuming *r, struct pd_error *err)
                  r->story.plan.pool.copies[i]);
     }
     status = load(r, err);
+    if (status == PD_OK) {
+        status = drop_inherited(d, err);
+    }
     if (status == PD_OK && verdict != PD_OK) {
         status = pd_error_set(err, verdict, 0, "recorded as it ended; see show %s", d->row->name);
     }

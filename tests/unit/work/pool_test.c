@@ -86,15 +86,33 @@ static enum pd_status open_for(struct bed *b, int64_t run)
     return pd_pool_open(&b->c->env, &b->config, &who, PD_RETRY_ONCE, &b->pool, &b->c->err);
 }
 
-static void next_pair(struct bed *b, const char *first, const char *second)
+/* What a dump's journal would do. */
+static void record_labels(struct bed *b)
 {
-    cat_ok(b->c, pd_pool_next_pair(b->pool, &b->c->err));
+    for (size_t i = 0; i < COPIES; i++) {
+        struct pd_pool_copy *copy = pd_pool_copy(b->pool, i);
+        if (copy->fresh) {
+            cat_ok(b->c, pd_catalog_volume_labelled(b->c->catalog, copy->volume.uuid, &b->c->err));
+        }
+        copy->fresh = false;
+    }
+}
+
+static void has_mounted(struct bed *b, const char *first, const char *second)
+{
+    record_labels(b);
     assert_string_equal(pd_pool_copy(b->pool, 0)->volume.label, first);
     assert_string_equal(pd_pool_copy(b->pool, 1)->volume.label, second);
     for (size_t i = 0; i < COPIES; i++) {
         const struct pd_pool_copy *copy = pd_pool_copy(b->pool, i);
         assert_string_equal(pd_target_label(copy->target)->label, copy->volume.label);
     }
+}
+
+static void next_pair(struct bed *b, const char *first, const char *second)
+{
+    cat_ok(b->c, pd_pool_next_pair(b->pool, &b->c->err));
+    has_mounted(b, first, second);
 }
 
 /* A new run gets the pair, and ends. */
@@ -106,6 +124,7 @@ static void label_pair(struct bed *b)
     b->run = kept;
     cat_ok(b->c, open_for(b, run));
     cat_ok(b->c, pd_pool_next_pair(b->pool, &b->c->err));
+    record_labels(b);
     close_pool(b);
     cat_ok(b->c, pd_catalog_run_remove(b->c->catalog, run, &b->c->err));
 }
@@ -500,6 +519,228 @@ static void a_pair_of_a_live_run_is_not_taken(void **state)
     is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
 }
 
+/* ---- reserved labels ---- */
+
+static uint64_t rows(struct bed *b)
+{
+    return (uint64_t)cat_number(b->c, "SELECT COUNT(*) FROM volume");
+}
+
+/* A run reserves so many pairs, and labels one of them unless that is 0; then it is killed. */
+static int64_t reserve_and_die(struct bed *b, size_t count, bool label)
+{
+    int64_t run = new_run(b);
+
+    cat_ok(b->c, open_for(b, run));
+    cat_ok(b->c, pd_pool_reserve(b->pool, count, &b->c->err));
+    if (label) {
+        cat_ok(b->c, pd_pool_spare_pair(b->pool, &b->c->err));
+    }
+    close_pool(b);
+    die(b, run);
+    return run;
+}
+
+static void reserved_pairs_are_labelled_without_the_catalog(void **state)
+{
+    struct bed *b = *state;
+
+    cat_ok(b->c, open_for(b, b->run.id));
+    cat_ok(b->c, pd_pool_reserve(b->pool, 2, &b->c->err));
+    cat_ok(b->c, pd_pool_reserve(b->pool, 1, &b->c->err));
+    assert_int_equal(pd_pool_spares(b->pool), 2);
+    assert_int_equal(rows(b), 2 * COPIES);
+    is_in_state(b, "PD100001", PD_VOLUME_RESERVED);
+    is_in_state(b, "PD200002", PD_VOLUME_RESERVED);
+    assert_int_equal(owner(b, "PD200002"), b->run.id);
+
+    cat_ok(b->c, pd_catalog_run_remove(b->c->catalog, b->run.id, &b->c->err)); /* unknown to it */
+    cat_ok(b->c, pd_pool_spare_pair(b->pool, &b->c->err));
+    is_in_state(b, "PD100001", PD_VOLUME_RESERVED); /* until it is told */
+    has_mounted(b, "PD100001", "PD200001");
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+    cat_ok(b->c, pd_pool_spare_pair(b->pool, &b->c->err));
+    has_mounted(b, "PD100002", "PD200002");
+    cat_expect(b->c, PD_NO_VOLUME, pd_pool_spare_pair(b->pool, &b->c->err));
+    assert_int_equal(cat_check(b->c), 0);
+}
+
+static void what_was_not_used_is_given_back(void **state)
+{
+    struct bed *b = *state;
+
+    cat_ok(b->c, open_for(b, b->run.id));
+    cat_ok(b->c, pd_pool_reserve(b->pool, 3, &b->c->err));
+    next_pair(b, "PD100001", "PD200001"); /* the first of them */
+    pd_pool_give_back(b->pool);
+    assert_int_equal(rows(b), COPIES);
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+    assert_int_equal(pd_pool_spares(b->pool), 0);
+    cat_ok(b->c, pd_catalog_run_remove(b->c->catalog, b->run.id, &b->c->err));
+    (void)new_run(b);
+    cat_ok(b->c, open_for(b, b->run.id));
+    next_pair(b, "PD100001", "PD200001");
+    cat_sql(b->c, "UPDATE volume SET state = 'full'");
+    next_pair(b, "PD100002", "PD200002");
+}
+
+static void a_pair_with_room_comes_before_a_reserved_one(void **state)
+{
+    struct bed *b = *state;
+
+    label_pair(b);
+    cat_ok(b->c, open_for(b, b->run.id));
+    cat_ok(b->c, pd_pool_reserve(b->pool, 1, &b->c->err));
+    next_pair(b, "PD100001", "PD200001");
+    assert_int_equal(pd_pool_spares(b->pool), 1);
+}
+
+static void runs_at_once_reserve_numbers_of_their_own(void **state)
+{
+    struct bed *b = *state;
+    int64_t other = b->run.id, mine = new_run(b);
+
+    cat_ok(b->c, open_for(b, other));
+    cat_ok(b->c, pd_pool_reserve(b->pool, 2, &b->c->err));
+    cat_ok(b->c, open_for(b, mine));
+    next_pair(b, "PD100003", "PD200003");
+    assert_int_equal(owner(b, "PD100001"), other);
+    is_in_state(b, "PD100001", PD_VOLUME_RESERVED);
+}
+
+static void as_many_are_reserved_as_the_rest_may_take(void **state)
+{
+    struct bed *b = *state;
+
+    b->config.capacity = 100 * ML_BLOCK;
+    cat_ok(b->c, open_for(b, b->run.id));
+    cat_ok(b->c, pd_pool_reserve_for(b->pool, 10 * ML_BLOCK, &b->c->err));
+    assert_int_equal(pd_pool_spares(b->pool), 1);
+    next_pair(b, "PD100001", "PD200001");
+    cat_ok(b->c, pd_pool_reserve_for(b->pool, 10 * ML_BLOCK, &b->c->err));
+    assert_int_equal(pd_pool_spares(b->pool), 0); /* there is room on the first */
+    cat_ok(b->c, pd_pool_reserve_for(b->pool, 1000 * ML_BLOCK, &b->c->err));
+    assert_in_range(pd_pool_spares(b->pool), 10, 20);
+    cat_ok(b->c, pd_pool_reserve_for(b->pool, UINT64_MAX, &b->c->err));
+    assert_in_range(pd_pool_spares(b->pool), 20, 100);
+    pd_pool_give_back(b->pool);
+    assert_int_equal(rows(b), COPIES);
+}
+
+static void a_disk_without_end_needs_one_pair(void **state)
+{
+    struct bed *b = *state;
+
+    cat_ok(b->c, open_for(b, b->run.id));
+    cat_ok(b->c, pd_pool_reserve_for(b->pool, UINT64_MAX, &b->c->err));
+    assert_int_equal(pd_pool_spares(b->pool), 1);
+    next_pair(b, "PD100001", "PD200001");
+    cat_ok(b->c, pd_pool_reserve_for(b->pool, UINT64_MAX, &b->c->err));
+    assert_int_equal(pd_pool_spares(b->pool), 0);
+}
+
+static void what_a_dead_run_reserved_is_labelled_by_the_next(void **state)
+{
+    struct bed *b = *state;
+    int64_t mine = b->run.id;
+
+    (void)reserve_and_die(b, 2, true); /* labelled, but never told */
+    is_in_state(b, "PD100001", PD_VOLUME_RESERVED);
+    cat_ok(b->c, open_for(b, mine));
+    next_pair(b, "PD100001", "PD200001");
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+    assert_int_equal(owner(b, "PD100001"), mine);
+    cat_sql(b->c, "UPDATE volume SET state = 'full' WHERE pair = 1");
+    next_pair(b, "PD100002", "PD200002");
+    assert_int_equal(rows(b), 2 * COPIES);
+    assert_int_equal(cat_check(b->c), 0);
+}
+
+static void what_a_dead_run_has_written_to_is_left_to_it(void **state)
+{
+    struct bed *b = *state;
+    int64_t mine = b->run.id, other = reserve_and_die(b, 1, true);
+
+    write_file(b, 1, "PD200001", "d.1"); /* one copy is enough */
+    cat_ok(b->c, open_for(b, mine));
+    next_pair(b, "PD100002", "PD200002");
+    assert_int_equal(owner(b, "PD100001"), other);
+    assert_int_equal(owner(b, "PD200001"), other);
+    is_in_state(b, "PD100001", PD_VOLUME_RESERVED);
+    has_files(b, 1, "PD200001", 2);
+    assert_non_null(strstr(b->c->log, "resume"));
+}
+
+static void what_another_host_reserved_is_left_to_it(void **state)
+{
+    struct bed *b = *state;
+    int64_t mine = b->run.id;
+
+    (void)reserve_and_die(b, 1, false);
+    cat_sql(b->c, "UPDATE volume SET host = 'elsewhere'");
+    cat_ok(b->c, open_for(b, mine));
+    next_pair(b, "PD100002", "PD200002");
+    is_in_state(b, "PD100001", PD_VOLUME_RESERVED);
+}
+
+static void who_goes_on_for_a_run_drops_what_it_reserved(void **state)
+{
+    struct bed *b = *state;
+    const struct pd_pool_run mine = {b->c->catalog, b->run.id, LIMIT};
+
+    (void)reserve_and_die(b, 3, true); /* the first is labelled, but never told */
+    ml_remove(ml_text("%s/PD200001", b->dirs[1])); /* half of it */
+    cat_ok(b->c, open_for(b, b->run.id));
+    cat_ok(b->c, pd_pool_drop_inherited(&mine, b->pool, &b->c->err)); /* not of this run */
+    assert_int_equal(rows(b), 3 * COPIES);
+    claim(b, mine.id, "PD100001");
+    claim(b, mine.id, "PD200001");
+    claim(b, mine.id, "PD100003");
+    cat_ok(b->c, pd_pool_drop_inherited(&mine, b->pool, &b->c->err));
+    assert_int_equal(rows(b), 3 * COPIES - 1);
+    is_in_state(b, "PD100001", PD_VOLUME_RESERVED); /* on its medium */
+    is_in_state(b, "PD200001", PD_VOLUME_RESERVED); /* for its partner's sake */
+    is_in_state(b, "PD200003", PD_VOLUME_RESERVED);
+    cat_ok(b->c, pd_pool_drop_inherited(&mine, NULL, &b->c->err));
+    assert_int_equal(rows(b), 3 * COPIES - 3);
+    cat_expect(b->c, PD_NOT_FOUND,
+               pd_catalog_volume_find(b->c->catalog, "PD100001", &(struct pd_volume_row){0},
+                                      &b->c->err));
+}
+
+static void a_label_told_late_changes_nothing(void **state)
+{
+    struct bed *b = *state;
+    struct pd_volume_row row;
+
+    label_pair(b);
+    cat_sql(b->c, "UPDATE volume SET tape_files = 7, state = 'full'");
+    row = row_of(b, "PD100001");
+    cat_ok(b->c, pd_catalog_volume_labelled(b->c->catalog, row.uuid, &b->c->err));
+    is_in_state(b, "PD100001", PD_VOLUME_FULL_STATE);
+    assert_int_equal(row_of(b, "PD100001").tape_files, 7);
+    cat_ok(b->c, pd_catalog_volume_remove(b->c->catalog, row.id, &b->c->err));
+    assert_int_equal(rows(b), COPIES); /* only what is reserved goes */
+}
+
+static void a_copy_that_cannot_be_labelled_is_lost(void **state)
+{
+    struct bed *b = *state;
+
+    free(b->config.copies[1]);
+    b->config.copies[1] = ml_text("fault:load@1+=EIO:disk:%s", b->dirs[1]);
+    cat_ok(b->c, open_for(b, b->run.id));
+    cat_ok(b->c, pd_pool_reserve(b->pool, 2, &b->c->err));
+    cat_ok(b->c, pd_pool_next_pair(b->pool, &b->c->err));
+    record_labels(b);
+    assert_string_equal(pd_pool_copy(b->pool, 0)->volume.label, "PD100001");
+    assert_string_equal(pd_pool_copy(b->pool, 1)->volume.label, "");
+    assert_null(pd_pool_copy(b->pool, 1)->target);
+    pd_pool_give_back(b->pool);
+    assert_int_equal(rows(b), 1);
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+}
+
 /* ---- drives ---- */
 
 static void a_drive_is_for_one_run_at_a_time(void **state)
@@ -539,6 +780,18 @@ int main(void)
         TEST(a_pair_that_another_run_has_filled_is_taken_for_its_index),
         TEST(a_copy_without_a_volume_is_left_out),
         TEST(a_pair_of_a_live_run_is_not_taken),
+        TEST(reserved_pairs_are_labelled_without_the_catalog),
+        TEST(what_was_not_used_is_given_back),
+        TEST(a_pair_with_room_comes_before_a_reserved_one),
+        TEST(runs_at_once_reserve_numbers_of_their_own),
+        TEST(as_many_are_reserved_as_the_rest_may_take),
+        TEST(a_disk_without_end_needs_one_pair),
+        TEST(what_a_dead_run_reserved_is_labelled_by_the_next),
+        TEST(what_a_dead_run_has_written_to_is_left_to_it),
+        TEST(what_another_host_reserved_is_left_to_it),
+        TEST(who_goes_on_for_a_run_drops_what_it_reserved),
+        TEST(a_label_told_late_changes_nothing),
+        TEST(a_copy_that_cannot_be_labelled_is_lost),
         TEST(a_drive_is_for_one_run_at_a_time),
     };
 

@@ -1,0 +1,335 @@
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pairdump/size.h"
+#include "pool_priv.h"
+
+enum {
+    RESERVE_TRIES = 100, /* other runs want numbers at the same time */
+    UNKNOWN_SPARES = 4,  /* where nobody knows what a volume takes, or how much is to come */
+    SPARES_MAX = 64
+};
+
+void pd_pool_own_host(char *out, size_t size)
+{
+    memset(out, 0, size);
+    (void)!gethostname(out, size - 1);
+}
+
+/* ---- the next number ---- */
+
+struct seen {
+    const struct pd_pool *pool;
+    uint64_t highest; /* number that labels on the targets carry, or that others are at */
+};
+
+static enum pd_status see_label(void *arg, const char *label, struct pd_error *err)
+{
+    struct seen *seen = arg;
+    const char *prefix = seen->pool->config.label_prefix;
+    size_t len = strlen(prefix);
+    uint64_t number;
+
+    (void)err;
+    if (strncmp(label, prefix, len) == 0 && strlen(label) == len + 6 &&
+        pd_parse_u64(label + len + 1, &number) && number > seen->highest) {
+        seen->highest = number;
+    }
+    return PD_OK;
+}
+
+/* *number: the last that was tried, and the next one. */
+static enum pd_status next_number(struct pd_pool *pool, uint64_t *number, struct pd_error *err)
+{
+    struct seen seen = {.pool = pool, .highest = *number};
+    uint64_t last = 0;
+    enum pd_status status =
+        pd_catalog_last_pair(pool->run.catalog, pool->config.label_prefix, &last, err);
+
+    for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
+        if (pool->copies[i].target) {
+            status = pd_target_volumes(pool->copies[i].target, see_label, &seen, err);
+        }
+    }
+    *number = (seen.highest > last ? seen.highest : last) + 1;
+    if (status == PD_OK && *number > 99999) {
+        status = pd_error_set(err, PD_NO_VOLUME, 0,
+                              "label prefix %s has no number left; choose another",
+                              pool->config.label_prefix);
+    }
+    return status;
+}
+
+/* ---- a pair ---- */
+
+static void fill_row(const struct pd_pool *pool, size_t i, uint64_t number,
+                     struct pd_volume_row *row)
+{
+    memset(row, 0, sizeof *row);
+    snprintf(row->label, sizeof row->label, "%.2s%u%05u", pool->config.label_prefix,
+             (unsigned)(i + 1) % 10, (unsigned)(number % 100000));
+    pd_uuid_make(pool->env->rng, row->uuid);
+    snprintf(row->pool, sizeof row->pool, "%s", pool->config.name);
+    snprintf(row->location, sizeof row->location, "%s", pool->clean[i]);
+    pd_pool_own_host(row->host, sizeof row->host);
+    row->copy = (unsigned)(i + 1);
+    row->pair = number;
+    row->state = PD_VOLUME_RESERVED;
+    row->block_size = pool->config.block_size;
+    row->created = pd_clock_utc(pool->env->clock) / PD_NS_PER_S * PD_NS_PER_S;
+}
+
+/* Labels are claimed before they are on record; PD_EXISTS when another run is at one. */
+static enum pd_status claim_labels(struct pd_pool *pool, const struct pd_volume_row *rows,
+                                   struct pd_error *err)
+{
+    struct pd_claim claims[PD_COPIES_MAX] = {0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < pool->config.copy_count; i++) {
+        if (pool->copies[i].target) {
+            claims[count++] =
+                (struct pd_claim){.kind = PD_CLAIM_VOLUME, .name = rows[i].label};
+        }
+    }
+    enum pd_status status = pd_catalog_claim(pool->run.catalog, pool->run.id, claims, count,
+                                             pool->run.limit_ns, err);
+    if (status == PD_BUSY) {
+        err->status = status = PD_EXISTS;
+    }
+    return status;
+}
+
+/* Takes back what was reserved and not used. */
+static void remove_rows(struct pd_pool *pool, struct pd_volume_row *rows)
+{
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        struct pd_error late = PD_ERROR_INIT;
+        if (rows[i].id != 0 && rows[i].state == PD_VOLUME_RESERVED &&
+            pd_catalog_volume_remove(pool->run.catalog, rows[i].id, &late) != PD_OK) {
+            pd_log_error(pool->env->log, PD_LOG_WARN, &late);
+        }
+        rows[i].id = 0;
+    }
+}
+
+/* A lost copy has a label too, which its partners name, and no row. */
+static enum pd_status reserve_pair(struct pd_pool *pool, struct pd_volume_row *rows,
+                                   struct pd_error *err)
+{
+    enum pd_status status = PD_EXISTS;
+    uint64_t number = 0;
+
+    for (int tries = 0; tries < RESERVE_TRIES && status == PD_EXISTS; tries++) {
+        pd_error_clear(err);
+        status = next_number(pool, &number, err);
+        for (size_t i = 0; i < pool->config.copy_count; i++) {
+            fill_row(pool, i, number, &rows[i]);
+        }
+        if (status == PD_OK) {
+            status = claim_labels(pool, rows, err);
+        }
+        for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
+            if (pool->copies[i].target) {
+                status = pd_catalog_volume_add(pool->run.catalog, &rows[i], err);
+            }
+        }
+        if (status != PD_OK) {
+            remove_rows(pool, rows);
+        }
+    }
+    return status;
+}
+
+enum pd_status pd_pool_reserve(struct pd_pool *pool, size_t count, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    while (pd_pool_spares(pool) < count && status == PD_OK) {
+        struct pd_volume_row(*grown)[PD_COPIES_MAX] =
+            reallocarray(pool->spares, pool->spare_count + 1, sizeof *grown);
+        if (!grown) {
+            return pd_error_memory(err, "labels");
+        }
+        pool->spares = grown;
+        memset(grown[pool->spare_count], 0, sizeof *grown);
+        status = reserve_pair(pool, grown[pool->spare_count], err);
+        pool->spare_count += status == PD_OK;
+    }
+    return status;
+}
+
+size_t pd_pool_spares(const struct pd_pool *pool)
+{
+    return pool->spare_count - pool->spares_used;
+}
+
+struct pd_volume_row *pd_pool_take_spare(struct pd_pool *pool)
+{
+    return pd_pool_spares(pool) > 0 ? pool->spares[pool->spares_used++] : NULL;
+}
+
+bool pd_pool_has_spare(const struct pd_pool *pool, uint64_t pair)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < pool->spare_count; i++) {
+        has = has || pool->spares[i][0].pair == pair;
+    }
+    return has;
+}
+
+void pd_pool_give_back(struct pd_pool *pool)
+{
+    for (size_t i = 0; i < pool->spare_count; i++) {
+        remove_rows(pool, pool->spares[i]);
+    }
+    free(pool->spares);
+    pool->spares = NULL;
+    pool->spare_count = pool->spares_used = 0;
+}
+
+/* ---- what an earlier run reserved ---- */
+
+struct heritage {
+    const struct pd_pool_run *run;
+    struct pd_pool *pool;
+    struct pd_volume_row *rows;
+    size_t count;
+    const char *label; /* looked for on a target */
+    bool found;
+};
+
+static enum pd_status keep_reserved(void *arg, const struct pd_volume_row *row,
+                                    struct pd_error *err)
+{
+    struct heritage *h = arg;
+
+    if (row->state != PD_VOLUME_RESERVED || (h->pool && pd_pool_has_spare(h->pool, row->pair))) {
+        return PD_OK;
+    }
+    struct pd_volume_row *grown = reallocarray(h->rows, h->count + 1, sizeof *grown);
+    if (!grown) {
+        return pd_error_memory(err, "labels");
+    }
+    h->rows = grown;
+    grown[h->count++] = *row;
+    return PD_OK;
+}
+
+static enum pd_status is_ours(const struct heritage *h, const struct pd_volume_row *row, bool *is,
+                              struct pd_error *err)
+{
+    struct pd_run_row owner;
+    bool owned = false;
+    enum pd_status status = pd_catalog_claim_owner(h->run->catalog, PD_CLAIM_VOLUME, row->label,
+                                                   &owner, &owned, err);
+
+    *is = status == PD_OK && owned && owner.id == h->run->id;
+    return status;
+}
+
+static enum pd_status is_label(void *arg, const char *label, struct pd_error *err)
+{
+    struct heritage *h = arg;
+
+    (void)err;
+    h->found = h->found || strcmp(label, h->label) == 0;
+    return PD_OK;
+}
+
+/* A kill may have come between the medium and the journal: where one of a pair bears its label, or that
+ * cannot be told, the pair is finished later. */
+static enum pd_status find_on_media(struct heritage *h, const struct pd_volume_row *of,
+                                    struct pd_error *err)
+{
+    struct pd_pool *pool = h->pool;
+    enum pd_status status = PD_OK;
+
+    h->found = false;
+    for (size_t n = 0; n < h->count && !h->found && status == PD_OK; n++) {
+        const struct pd_volume_row *row = &h->rows[n];
+        size_t i = row->copy - 1;
+        if (row->pair != of->pair || strcmp(row->pool, of->pool) != 0) {
+            continue;
+        }
+        h->label = row->label;
+        h->found = row->copy == 0 || i >= pool->config.copy_count || !pool->copies[i].target ||
+                   strcmp(row->location, pool->clean[i]) != 0;
+        if (!h->found) {
+            status = pd_target_volumes(pool->copies[i].target, is_label, h, err);
+        }
+    }
+    return status;
+}
+
+enum pd_status pd_pool_drop_inherited(const struct pd_pool_run *run, struct pd_pool *pool,
+                                      struct pd_error *err)
+{
+    struct heritage h = {.run = run, .pool = pool};
+    enum pd_status status = pd_catalog_volumes(run->catalog, keep_reserved, &h, err);
+
+    for (size_t i = 0; i < h.count && status == PD_OK; i++) {
+        bool ours = false;
+        status = is_ours(&h, &h.rows[i], &ours, err);
+        if (status == PD_OK && ours && pool) {
+            status = find_on_media(&h, &h.rows[i], err);
+        }
+        if (status == PD_OK && ours && !h.found) {
+            status = pd_catalog_volume_remove(run->catalog, h.rows[i].id, err);
+        }
+    }
+    free(h.rows);
+    return status;
+}
+
+/* ---- how many ---- */
+
+/* Bytes that one more volume of a copy takes, 0: unknown, UINT64_MAX: as many as there is room for at
+ * all; *left: that the mounted one still takes. */
+static uint64_t volume_size(struct pd_pool *pool, size_t i, uint64_t *left)
+{
+    struct pd_target *target = pool->copies[i].target;
+    struct pd_target_space space = {.available = UINT64_MAX};
+    struct pd_error ignored = PD_ERROR_INIT;
+
+    if (pd_target_space_left(target, &space, &ignored) != PD_OK) {
+        space = (struct pd_target_space){.available = UINT64_MAX};
+    }
+    *left = pd_target_label(target) ? space.available : 0;
+    if (pool->config.capacity > 0) {
+        return pool->config.capacity;
+    }
+    if (pd_target_caps(target).counts_space && !strstr(pool->config.copies[i], "capacity=")) {
+        return UINT64_MAX;
+    }
+    return space.total;
+}
+
+/* A volume is given up before its end, with an archive that does not fit: two thirds count. */
+static uint64_t pairs_for(uint64_t need, uint64_t size, uint64_t left)
+{
+    if (size == UINT64_MAX) {
+        return left == 0;
+    }
+    if (size == 0 || need == 0) {
+        return UNKNOWN_SPARES;
+    }
+    need = pd_add_sat(need, need / 2);
+    return need > left ? (need - left) / size + 1 : 0;
+}
+
+enum pd_status pd_pool_reserve_for(struct pd_pool *pool, uint64_t need, struct pd_error *err)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < pool->config.copy_count; i++) {
+        if (pool->copies[i].target) {
+            uint64_t left = 0, size = volume_size(pool, i, &left);
+            uint64_t pairs = pairs_for(need, size, left);
+            count = pairs > count ? pairs : count;
+        }
+    }
+    return pd_pool_reserve(pool, count < SPARES_MAX ? (size_t)count : SPARES_MAX, err);
+}
