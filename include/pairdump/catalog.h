@@ -69,6 +69,9 @@ struct pd_volume_row {
     uint64_t archives, bad_copies;
 };
 
+/* Is its location one of another host, whose places this one may have other things at? */
+bool pd_volume_is_elsewhere(const struct pd_volume_row *row);
+
 struct pd_archive_row {
     int64_t id, dump_id;
     uint64_t seq;

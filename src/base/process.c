@@ -91,3 +91,11 @@ enum pd_process_state pd_process_look(int64_t pid, const char *identity)
                ? PD_PROCESS_ENDED
                : PD_PROCESS_RUNS;
 }
+
+void pd_process_host(char out[PD_HOST_TEXT])
+{
+    memset(out, 0, PD_HOST_TEXT);
+    if (gethostname(out, PD_HOST_TEXT - 1) != 0) {
+        out[0] = '\0';
+    }
+}

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "catalog_priv.h"
+#include "pairdump/process.h"
 #include "pairdump/size.h"
 
 #define COLUMNS                                                                                    \
@@ -9,6 +10,14 @@
 #define COUNTS                                                                                     \
     "(SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id),"                                      \
     " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad')"
+
+bool pd_volume_is_elsewhere(const struct pd_volume_row *row)
+{
+    char host[PD_HOST_TEXT];
+
+    pd_process_host(host);
+    return row->host[0] != '\0' && strcmp(row->host, host) != 0;
+}
 
 static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {

@@ -139,8 +139,11 @@ static enum pd_status locate(struct agreeing *agreeing, struct volume *volume,
     struct pd_error why = PD_ERROR_INIT;
     char *url = NULL;
     bool wanted = false;
-    enum pd_status found, status = is_wanted(agreeing, volume, &wanted, err);
+    enum pd_status found, status;
 
+    if (volume->row.state == PD_VOLUME_RESERVED)
+        return PD_OK; /* no medium needs to bear it */
+    status = is_wanted(agreeing, volume, &wanted, err);
     if (status != PD_OK)
         return status;
     found = pd_locate_volume(run->env, &volume->row, run->options->at, run->options->at_count,
@@ -224,10 +227,16 @@ static enum pd_status judge_stranger(const struct agreeing *agreeing, struct pd_
     }
     if (status == PD_OK && strcmp(row.uuid, label->uuid) == 0)
         return PD_OK;
-    (void)pd_error_set(&why, status == PD_OK ? PD_WRONG_VOLUME : PD_NOT_FOUND, 0,
-                       status == PD_OK ? "at %s is another volume of that label, with UUID %s"
-                                       : "is at %s with UUID %s, and not in the catalog",
-                       pd_target_url(target), label->uuid);
+    if (status == PD_OK && pd_volume_is_elsewhere(&row))
+        (void)pd_error_set(&why, PD_NOT_FOUND, 0,
+                           "is at %s with UUID %s, and not in the catalog, which has another one of "
+                           "that label on host %s",
+                           pd_target_url(target), label->uuid, row.host);
+    else
+        (void)pd_error_set(&why, status == PD_OK ? PD_WRONG_VOLUME : PD_NOT_FOUND, 0,
+                           status == PD_OK ? "at %s is another volume of that label, with UUID %s"
+                                           : "is at %s with UUID %s, and not in the catalog",
+                           pd_target_url(target), label->uuid);
     pd_agree_problem(&agreeing->run, &why, label->label, NULL);
     return PD_OK;
 }

@@ -76,6 +76,26 @@ static bool ends_search(enum pd_status status)
     return status == PD_INTERRUPTED || status == PD_NO_MEMORY;
 }
 
+/* What another host has at a place need not be at the place of that name here. */
+static enum pd_status tell_not_found(const struct pd_volume_row *volume, const struct pd_buf *tried,
+                                     bool busy, bool gone, struct pd_error *err)
+{
+    bool elsewhere = pd_volume_is_elsewhere(volume);
+    enum pd_status status = busy ? PD_BUSY : gone && !elsewhere ? PD_MISSING : PD_NOT_FOUND;
+    const char *where = tried->len > 0 ? tried->data : "nowhere, no place is known";
+
+    if (elsewhere)
+        status = pd_error_set(err, status, 0,
+                              "volume %s is not found; it is on host %s; run this there, or give "
+                              "--at; looked at: %s",
+                              volume->label, volume->host, where);
+    else
+        status = pd_error_set(err, status, 0, "volume %s is not found; looked at: %s",
+                              volume->label, where);
+    pd_error_context(err, volume->label, NULL, NULL);
+    return status;
+}
+
 enum pd_status pd_locate_volume(const struct pd_env *env, const struct pd_volume_row *volume,
                                 const char *const *at, size_t at_count, char **url,
                                 struct pd_error *err)
@@ -107,10 +127,7 @@ enum pd_status pd_locate_volume(const struct pd_env *env, const struct pd_volume
         gone = i == at_count && is_gone(status);
         tell_place(&tried, place, &why);
     }
-    status = pd_error_set(err, busy ? PD_BUSY : gone ? PD_MISSING : PD_NOT_FOUND, 0,
-                          "volume %s is not found; looked at: %s", volume->label,
-                          tried.len > 0 ? tried.data : "nowhere, no place is known");
-    pd_error_context(err, volume->label, NULL, NULL);
+    status = tell_not_found(volume, &tried, busy, gone, err);
 out:
     pd_buf_free(&tried);
     return status;

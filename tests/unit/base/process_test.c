@@ -110,6 +110,18 @@ static void an_ended_process_is_seen_to_have_ended(void **state)
     assert_int_equal(pd_process_look(pid, identity), PD_PROCESS_ENDED);
 }
 
+static void this_host_has_a_name(void **state)
+{
+    char host[PD_HOST_TEXT], wanted[PD_HOST_TEXT] = "";
+
+    (void)state;
+    memset(host, 'x', sizeof host);
+    pd_process_host(host);
+    assert_int_equal(gethostname(wanted, sizeof wanted - 1), 0);
+    assert_string_equal(host, wanted);
+    assert_int_equal(host[sizeof host - 1], '\0');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +130,7 @@ int main(void)
         cmocka_unit_test(another_start_is_another_process),
         cmocka_unit_test(what_is_elsewhere_cannot_be_seen),
         cmocka_unit_test(an_ended_process_is_seen_to_have_ended),
+        cmocka_unit_test(this_host_has_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -719,6 +719,23 @@ static void the_highest_tape_file_counts(void **state)
     assert_int_equal(volume_row(c, "V1").tape_files, 8);
 }
 
+static void a_volume_of_another_host_is_elsewhere(void **state)
+{
+    struct cat_case *c = *state;
+    struct pd_volume_row row;
+
+    (void)cat_volume(c, "V1");
+    row = volume_row(c, "V1");
+    assert_string_equal(row.host, "lab-1");
+    assert_true(pd_volume_is_elsewhere(&row));
+    memset(row.host, 0, sizeof row.host);
+    assert_false(pd_volume_is_elsewhere(&row));
+    assert_int_equal(gethostname(row.host, sizeof row.host - 1), 0);
+    assert_false(pd_volume_is_elsewhere(&row));
+    row.host[strlen(row.host) - 1] ^= 1;
+    assert_true(pd_volume_is_elsewhere(&row));
+}
+
 static void copies_are_listed_by_archive_by_volume_and_all(void **state)
 {
     struct cat_case *c = *state;
@@ -1507,6 +1524,7 @@ int main(void)
         TEST(a_table_of_contents_comes_back_as_it_was_written),
         TEST(an_archive_that_is_not_there_is_not_found),
         TEST(volumes_follow_what_is_written_on_them),
+        TEST(a_volume_of_another_host_is_elsewhere),
         TEST(the_highest_tape_file_counts),
         TEST(copies_are_listed_by_archive_by_volume_and_all),
         TEST(written_is_all_or_nothing),

@@ -280,6 +280,70 @@ static void test_missing_cartridge(void **state)
     forget(&told);
 }
 
+static void set_host(struct verify_set *set, const char *label, const char *host)
+{
+    struct pd_volume_row volume;
+
+    find_volume(set, label, &volume);
+    snprintf(volume.host, sizeof(volume.host), "%s", host);
+    OK(pd_catalog_volume_update(set->catalog, &volume, err));
+}
+
+/* Another host has it at a place of that name; what this one has there is another matter. */
+static void test_volume_of_another_host(void **state)
+{
+    struct verify_set *set = *state;
+    struct pd_volume_row volume;
+    struct told told;
+
+    set_host(set, "PD100001", "lab-1");
+    OK(agree(set, NULL, &told, err)); /* the place is one that they share */
+    assert_int_equal(told.summary.problems + told.summary.unreachable, 0);
+    assert_int_equal(told.summary.volumes, 2);
+    forget(&told);
+    find_volume(set, "PD100001", &volume);
+    snprintf(volume.location, sizeof(volume.location), "%s", set->url[1]);
+    OK(pd_catalog_volume_update(set->catalog, &volume, err));
+    OK(agree(set, NULL, &told, err));
+    assert_int_equal(told.summary.problems, 0);
+    assert_int_equal(told.summary.unreachable, 1);
+    assert_int_equal(told.summary.volumes, 1);
+    assert_int_equal(told.summary.archives, ARCHIVES);
+    assert_non_null(strstr(text_of(&told.warnings), "PD100001"));
+    assert_non_null(strstr(text_of(&told.warnings), "host lab-1"));
+    forget(&told);
+    OK(agree(set, set->url[0], &told, err)); /* told where it is */
+    assert_int_equal(told.summary.problems + told.summary.unreachable, 0);
+    assert_int_equal(told.summary.volumes, 2);
+    forget(&told);
+}
+
+/* It is out of reach; the one that is here is unknown, and told where the place is looked at. */
+static void test_label_of_another_host(void **state)
+{
+    struct verify_set *set = *state;
+    struct pd_volume_row volume;
+    struct told told;
+
+    find_volume(set, "PD200001", &volume);
+    volume.uuid[0] = volume.uuid[0] == '0' ? '1' : '0';
+    OK(pd_catalog_volume_update(set->catalog, &volume, err));
+    set_host(set, "PD200001", "lab-1");
+    OK(agree(set, NULL, &told, err));
+    assert_int_equal(told.summary.problems, 0);
+    assert_int_equal(told.summary.unreachable, 1);
+    assert_int_equal(told.summary.volumes, 1);
+    assert_non_null(strstr(text_of(&told.warnings), "PD200001"));
+    assert_non_null(strstr(text_of(&told.warnings), "host lab-1"));
+    forget(&told);
+    OK(agree(set, set->url[1], &told, err));
+    assert_int_equal(told.summary.problems, 1);
+    assert_int_equal(told.summary.unreachable, 1);
+    assert_non_null(strstr(text_of(&told.problems), "not in the catalog, which has another one of "
+                                                    "that label on host lab-1"));
+    forget(&told);
+}
+
 static void test_wrong_uuid(void **state)
 {
     struct verify_set *set = *state;
@@ -592,6 +656,38 @@ static void test_never_labelled(void **state)
     expect_problems(set, 0, NULL, NULL);
 }
 
+/* A label that a run has for later: no medium needs to bear it, but one may. */
+static void test_reserved(void **state)
+{
+    struct verify_set *set = *state;
+    struct pd_volume_row volume;
+    struct told told;
+
+    find_volume(set, "PD100001", &volume);
+    snprintf(volume.label, sizeof(volume.label), "PD100002");
+    volume.uuid[0] = volume.uuid[0] == '0' ? '1' : '0';
+    volume.state = PD_VOLUME_RESERVED;
+    volume.tape_files = 0;
+    OK(pd_catalog_volume_add(set->catalog, &volume, err));
+    for (int i = 0; i < 2; i++) {
+        OK(agree(set, NULL, &told, err));
+        assert_string_equal(text_of(&told.problems), "");
+        assert_string_equal(text_of(&told.warnings), "");
+        assert_int_equal(told.summary.unreachable, 0);
+        assert_int_equal(told.summary.volumes, 2);
+        forget(&told);
+        if (i == 0) {
+            struct pd_target *target = verify_set_mount(set, 0, "");
+            struct pd_label label = *pd_target_label(target);
+
+            snprintf(label.label, sizeof(label.label), "PD100002");
+            memcpy(label.uuid, volume.uuid, sizeof(label.uuid));
+            OK(pd_target_format(target, &label, err));
+            verify_set_close(target);
+        }
+    }
+}
+
 static void test_busy_drive(void **state)
 {
     struct verify_set *set = *state;
@@ -651,6 +747,10 @@ int main(void)
         ON(disk, test_nothing_changes),
         ON(disk, test_missing_volume),
         ON(mock, test_missing_cartridge),
+        ON(disk, test_volume_of_another_host),
+        ON(mock, test_volume_of_another_host),
+        ON(disk, test_label_of_another_host),
+        ON(mock, test_label_of_another_host),
         ON(disk, test_wrong_uuid),
         ON(mock, test_wrong_uuid),
         ON(disk, test_extra_tape_file),
@@ -681,6 +781,8 @@ int main(void)
         ON(disk, test_bad_volume),
         ON(disk, test_never_labelled),
         ON(mock, test_never_labelled),
+        ON(disk, test_reserved),
+        ON(mock, test_reserved),
         ON(mock, test_busy_drive),
         ON(disk, test_claimed_disk),
         ON(disk, test_interrupted),

@@ -256,6 +256,47 @@ static void test_unreachable(void **state)
     assert_int_equal(states_of(set).verified, 6);
 }
 
+static void set_host(struct verify_set *set, const char *label, const char *host)
+{
+    struct pd_volume_row *volume = calloc(1, sizeof(*volume));
+
+    assert_non_null(volume);
+    OK(pd_catalog_volume_find(set->catalog, label, volume, err));
+    snprintf(volume->host, sizeof(volume->host), "%s", host);
+    OK(pd_catalog_volume_update(set->catalog, volume, err));
+    free(volume);
+}
+
+/* What is at a place of that name here says nothing of a volume of another host. */
+static void test_volume_of_another_host(void **state)
+{
+    struct verify_set *set = *state;
+    struct pd_check_summary summary;
+    char here[200], away[200], own[256] = "";
+
+    check(set, NULL, NULL, &summary);
+    snprintf(here, sizeof(here), "%s/PD200001", set->place[1]);
+    snprintf(away, sizeof(away), "%s/PD200001", set->root);
+    assert_int_equal(rename(here, away), 0);
+    set_host(set, "PD200001", "lab-1");
+    check(set, NULL, NULL, &summary);
+    assert_int_equal(summary.status, PD_DEGRADED);
+    assert_int_equal(summary.unreachable, 3);
+    assert_int_equal(summary.bad, 0);
+    assert_int_equal(states_of(set).verified, 6);
+    assert_int_equal(gethostname(own, sizeof(own) - 1), 0);
+    set_host(set, "PD200001", own);
+    check(set, NULL, NULL, &summary); /* but one of this host is missed */
+    assert_int_equal(summary.unreachable, 3);
+    assert_int_equal(states_of(set).verified, 3);
+    assert_int_equal(states_of(set).written, 3);
+    assert_int_equal(rename(away, here), 0);
+    set_host(set, "PD200001", "lab-1");
+    check(set, NULL, NULL, &summary); /* both hosts have the place */
+    assert_int_equal(summary.status, PD_OK);
+    assert_int_equal(states_of(set).verified, 6);
+}
+
 static void test_another_volume_of_that_label(void **state)
 {
     struct verify_set *set = *state;
@@ -276,6 +317,17 @@ static void test_another_volume_of_that_label(void **state)
     assert_int_equal(summary.status, PD_DEGRADED);
     assert_int_equal(summary.unreachable, 3);
     assert_int_equal(summary.bad, 0);
+    assert_int_equal(states_of(set).verified, 3);
+    snprintf(there, sizeof(there), "disk:%s", set->root);
+    snprintf(here, sizeof(here), "%s/PD100001", set->root);
+    assert_int_equal(rename(kept, here), 0);
+    check(set, NULL, there, &summary);
+    assert_int_equal(summary.status, PD_OK);
+    set_host(set, "PD100001", "lab-1");
+    check(set, NULL, NULL, &summary);
+    assert_int_equal(summary.unreachable, 3);
+    assert_int_equal(summary.bad, 0);
+    assert_int_equal(states_of(set).verified, 6); /* it is the other host's own matter */
     verify_set_end(other);
     free(other);
 }
@@ -426,6 +478,41 @@ static void test_locate(void **state)
     free(volume);
 }
 
+static void test_locate_elsewhere(void **state)
+{
+    struct verify_set *set = *state;
+    struct pd_volume_row *volume = calloc(1, sizeof(*volume));
+    struct pd_error error = PD_ERROR_INIT;
+    const char *at[] = {set->url[1], set->url[0]};
+    char *url = NULL;
+
+    assert_non_null(volume);
+    OK(pd_catalog_volume_find(set->catalog, "PD100001", volume, err));
+    snprintf(volume->host, sizeof(volume->host), "lab-1");
+    OK(pd_locate_volume(&set->e.env, volume, NULL, 0, &url, err));
+    assert_string_equal(url, set->url[0]);
+    free(url);
+    snprintf(volume->location, sizeof(volume->location), "disk:%s", set->root);
+    assert_int_equal(pd_locate_volume(&set->e.env, volume, at, 1, &url, &error), PD_NOT_FOUND);
+    assert_null(url);
+    assert_non_null(strstr(error.message, "PD100001"));
+    assert_non_null(strstr(error.message, "it is on host lab-1; run this there, or give --at"));
+    assert_non_null(strstr(error.message, at[0]));
+    assert_non_null(strstr(error.message, volume->location));
+    assert_int_equal(pd_locate_volume(&set->e.env, volume, NULL, 0, &url, &error), PD_NOT_FOUND);
+    OK(pd_locate_volume(&set->e.env, volume, at, 2, &url, err));
+    assert_string_equal(url, at[1]);
+    free(url);
+    snprintf(volume->location, sizeof(volume->location), "%s", set->url[0]);
+    volume->uuid[0] = volume->uuid[0] == '0' ? '1' : '0';
+    assert_int_equal(pd_locate_volume(&set->e.env, volume, NULL, 0, &url, &error), PD_NOT_FOUND);
+    assert_non_null(strstr(error.message, "another volume of that label"));
+    volume->host[0] = '\0';
+    assert_int_equal(pd_locate_volume(&set->e.env, volume, NULL, 0, &url, &error), PD_MISSING);
+    assert_null(strstr(error.message, "host"));
+    free(volume);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +523,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_volume_alone, start, end),
         cmocka_unit_test_setup_teardown(test_partner_only_written, start_one, end),
         cmocka_unit_test_setup_teardown(test_unreachable, start, end),
+        cmocka_unit_test_setup_teardown(test_volume_of_another_host, start, end),
         cmocka_unit_test_setup_teardown(test_another_volume_of_that_label, start, end),
         cmocka_unit_test_setup_teardown(test_missing_tape_file, start, end),
         cmocka_unit_test_setup_teardown(test_never_written, start, end),
@@ -444,6 +532,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_faults, start_one, leave),
         cmocka_unit_test_setup_teardown(test_several_tapes, start_small_tapes, end),
         cmocka_unit_test_setup_teardown(test_locate, start, end),
+        cmocka_unit_test_setup_teardown(test_locate_elsewhere, start, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
