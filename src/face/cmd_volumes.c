@@ -29,6 +29,7 @@ static enum pd_status show_volume(void *arg, const struct pd_volume_row *row,
         json_object_set_new(item, "pair", pd_render_json_u64(row->pair));
         json_object_set_new(item, "state", json_string(pd_volume_state_name(row->state)));
         json_object_set_new(item, "location", pd_render_json_path(row->location));
+        json_object_set_new(item, "host", pd_render_json_path(row->host));
         json_object_set_new(item, "used", pd_render_json_u64(row->used));
         json_object_set_new(item, "tape_files", pd_render_json_u64(row->tape_files));
         json_object_set_new(item, "archives", pd_render_json_u64(row->archives));
@@ -48,6 +49,10 @@ static enum pd_status show_volume(void *arg, const struct pd_volume_row *row,
             row->label, pd_volume_state_name(row->state), row->copy, used, row->archives,
             row->bad_copies, written, verified);
     pd_render_print_path(view->face->out, row->location);
+    if (pd_volume_is_elsewhere(row)) {
+        fputs(" on host ", view->face->out);
+        pd_render_print_path(view->face->out, row->host);
+    }
     fputc('\n', view->face->out);
     return PD_OK;
 }
