@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "command.h"
+#include "pairdump/process.h"
 #include "pairdump/registry.h"
 #include "pairdump/size.h"
 #include "pairdump/text.h"
@@ -50,25 +51,55 @@ static enum pd_status fill_label(struct pd_face *face, const struct pd_args *arg
     return PD_OK;
 }
 
-static enum pd_status add_volume(struct pd_catalog *catalog, const struct pd_label *label,
-                                 const char *url, struct pd_error *err)
+/* In the catalog places are absolute, as the working folder is not known there. */
+static enum pd_status name_place(const char *url, struct pd_volume_row *row, struct pd_error *err)
 {
-    struct pd_volume_row *row = calloc(1, sizeof *row);
+    char *location = NULL;
+    enum pd_status status = pd_target_url_location(url, &location, err);
 
-    if (!row) {
-        return pd_error_memory(err, "volume");
+    if (status == PD_OK && strlen(location) >= sizeof row->location) {
+        status = pd_error_set(err, PD_USAGE, 0, "the target's path is too long");
     }
+    if (status == PD_OK) {
+        snprintf(row->location, sizeof row->location, "%s", location);
+        pd_process_host(row->host);
+    }
+    free(location);
+    return status;
+}
+
+static enum pd_status add_volume(struct pd_catalog *catalog, const struct pd_label *label,
+                                 struct pd_volume_row *row, struct pd_error *err)
+{
     snprintf(row->label, sizeof row->label, "%s", label->label);
     snprintf(row->uuid, sizeof row->uuid, "%s", label->uuid);
     snprintf(row->pool, sizeof row->pool, "%s", label->pool);
-    snprintf(row->location, sizeof row->location, "%s", url);
     row->copy = label->copy;
     row->state = PD_VOLUME_APPENDABLE;
     row->block_size = label->block_size;
     row->tape_files = 1;
     row->created = label->created;
-    enum pd_status status = pd_catalog_volume_add(catalog, row, err);
-    free(row);
+    return pd_catalog_volume_add(catalog, row, err);
+}
+
+/* A label is given once in all the catalog. */
+static enum pd_status check_new(struct pd_catalog *catalog, const char *label,
+                                struct pd_error *err)
+{
+    struct pd_volume_row *known = calloc(1, sizeof *known);
+    struct pd_error why = PD_ERROR_INIT;
+    enum pd_status status = PD_OK;
+
+    if (!known) {
+        return pd_error_memory(err, "volume");
+    }
+    if (pd_catalog_volume_find(catalog, label, known, &why) == PD_OK) {
+        bool elsewhere = pd_volume_is_elsewhere(known);
+        status = pd_error_set(err, PD_EXISTS, 0, "the catalog has a volume %s already, at %s%s%s",
+                              label, known->location, elsewhere ? " on host " : "",
+                              elsewhere ? known->host : "");
+    }
+    free(known);
     return status;
 }
 
@@ -77,10 +108,9 @@ enum pd_status pd_cmd_label(struct pd_face *face, const struct pd_args *args, st
     struct pd_label label;
     struct pd_target *target = NULL;
     struct pd_catalog *catalog = NULL;
-    struct pd_volume_row *known = calloc(1, sizeof *known);
+    struct pd_volume_row *row = calloc(1, sizeof *row);
     struct pd_error late = PD_ERROR_INIT;
-    enum pd_status status = known ? pd_args_words(args, 2, 2, err)
-                                  : pd_error_memory(err, "volume");
+    enum pd_status status = row ? pd_args_words(args, 2, 2, err) : pd_error_memory(err, "volume");
 
     if (status == PD_OK) {
         status = fill_label(face, args, &label, err);
@@ -88,21 +118,21 @@ enum pd_status pd_cmd_label(struct pd_face *face, const struct pd_args *args, st
     if (status == PD_OK) {
         status = pd_face_catalog(face, true, &catalog, err);
     }
-    if (status == PD_OK &&
-        pd_catalog_volume_find(catalog, label.label, known, &late) == PD_OK) {
-        status = pd_error_set(err, PD_EXISTS, 0, "the catalog has a volume %s already, at %s",
-                              label.label, known->location);
+    if (status == PD_OK) {
+        status = check_new(catalog, label.label, err);
     }
     if (status == PD_OK) {
         status = pd_target_open(&face->env, args->words[0], &target, err);
     }
     if (status == PD_OK) {
+        status = name_place(args->words[0], row, err);
+    }
+    if (status == PD_OK) {
         status = pd_target_format(target, &label, err);
     }
     if (status == PD_OK) {
-        status = add_volume(catalog, &label, args->words[0], err);
+        status = add_volume(catalog, &label, row, err);
     }
-    pd_error_clear(&late);
     if (pd_target_close(target, &late) != PD_OK && status == PD_OK) {
         *err = late;
         status = late.status;
@@ -115,6 +145,6 @@ enum pd_status pd_cmd_label(struct pd_face *face, const struct pd_args *args, st
                 label.copy);
     }
     pd_catalog_close(catalog);
-    free(known);
+    free(row);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "pairdump/target_disk.h"
 #include "pairdump/target_fault.h"
 #include "pairdump/target_tape.h"
+#include "pairdump/text.h"
 
 #define FAULT "fault:"
 
@@ -153,6 +154,16 @@ static bool is_fault(const char *url)
     return strncmp(url, FAULT, strlen(FAULT)) == 0;
 }
 
+/* The TARGET behind all filters; NULL when there is none. */
+static const char *behind_faults(const char *url)
+{
+    size_t spec_len = 0;
+
+    while (url != NULL && is_fault(url))
+        url = behind_fault(url, &spec_len);
+    return url;
+}
+
 static enum pd_status parse_place(const char *url, struct place *out, struct pd_error *err)
 {
     char *options;
@@ -251,13 +262,10 @@ enum pd_status pd_target_open(const struct pd_env *env, const char *url, struct 
 enum pd_status pd_target_url_path(const char *url, char **out, struct pd_error *err)
 {
     struct place place;
-    size_t spec_len = 0;
-    const char *rest = url;
+    const char *rest = behind_faults(url);
     enum pd_status status;
 
     *out = NULL;
-    while (rest != NULL && is_fault(rest))
-        rest = behind_fault(rest, &spec_len);
     if (rest == NULL)
         return pd_error_set(err, PD_USAGE, 0, "\"%s\" names no target behind the faults", url);
     status = parse_place(rest, &place, err);
@@ -272,13 +280,33 @@ enum pd_status pd_target_url_path(const char *url, char **out, struct pd_error *
     return PD_OK;
 }
 
+enum pd_status pd_target_url_location(const char *url, char **out, struct pd_error *err)
+{
+    struct pd_buf location = PD_BUF_INIT;
+    const char *rest = behind_faults(url), *options;
+    char *path = NULL;
+    enum pd_status status = pd_target_url_path(url, &path, err);
+
+    *out = NULL;
+    if (status != PD_OK)
+        return status;
+    options = strrchr(rest, '?');
+    status = pd_buf_printf(&location, "%s:%s%s", find_scheme(rest)->name, path,
+                           options != NULL ? options : "");
+    free(path);
+    if (status != PD_OK) {
+        pd_buf_free(&location);
+        return pd_error_memory(err, "a target");
+    }
+    *out = location.data;
+    return PD_OK;
+}
+
 bool pd_target_url_exclusive(const char *url)
 {
     const struct scheme *scheme;
-    size_t spec_len = 0;
 
-    while (url != NULL && is_fault(url))
-        url = behind_fault(url, &spec_len);
+    url = behind_faults(url);
     scheme = url != NULL ? find_scheme(url) : NULL;
     return scheme != NULL && scheme->exclusive;
 }

@@ -133,6 +133,47 @@ static void test_path(void **state)
     ml_remove(made);
 }
 
+static void is_location(const char *url, const char *wanted)
+{
+    char *location = NULL;
+
+    OK(pd_target_url_location(url, &location, &err));
+    assert_string_equal(location, wanted);
+    free(location);
+}
+
+static void test_location(void **state)
+{
+    char *made = ml_folder();
+    char *dir = realpath(made, NULL);
+    char *link = ml_text("%s/link?", dir);
+    char *url = ml_text("fault:read@1=EIO:fault:write@2+=flip:mock:%s/./link?/?capacity=1M&slots=2",
+                        dir);
+    char *plain = ml_text("disk:%s/..%s", dir, strrchr(dir, '/'));
+    char *wanted = ml_text("mock:%s?capacity=1M&slots=2", dir);
+    char *location = NULL;
+
+    (void)state;
+    assert_int_equal(symlink(".", link), 0);
+    is_location(url, wanted);
+    is_location(wanted, wanted);
+    free(wanted);
+    wanted = ml_text("disk:%s", dir);
+    is_location(plain, wanted);
+    is_location("disk:/nowhere/./at/all?capacity=1M", "disk:/nowhere/./at/all?capacity=1M");
+    is_location("disk:/", "disk:/");
+    IS(pd_target_url_location("fault:read@1=EIO", &location, &err), PD_USAGE);
+    IS(pd_target_url_location("ftp:x", &location, &err), PD_USAGE);
+    IS(pd_target_url_location("disk:/tmp?x=y", &location, &err), PD_USAGE);
+    assert_null(location);
+    free(wanted);
+    free(plain);
+    free(url);
+    free(link);
+    free(dir);
+    ml_remove(made);
+}
+
 static void test_exclusive(void **state)
 {
     (void)state;
@@ -163,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_filters_stack),
         cmocka_unit_test(test_path),
+        cmocka_unit_test(test_location),
         cmocka_unit_test(test_exclusive),
     };
 
