@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pairdump/process.h"
 #include "pairdump/registry.h"
 #include "pairdump/size.h"
 #include "pairdump/tar.h"
@@ -13,16 +14,42 @@ struct choice {
     uint64_t pair;    /* lowest appendable pair, 0: none */
     struct pd_volume_row rows[PD_COPIES_MAX];
     size_t found;
+    const char *label; /* looked for on a target */
+    bool seen;
 };
 
-static bool belongs(const struct choice *choice, const struct pd_volume_row *row, size_t i)
+static enum pd_status see_label(void *arg, const char *label, struct pd_error *err)
+{
+    struct choice *choice = arg;
+
+    (void)err;
+    choice->seen = choice->seen || strcmp(label, choice->label) == 0;
+    return PD_OK;
+}
+
+/* A volume of another host counts where this one has it too. */
+static bool is_here(struct choice *choice, const struct pd_volume_row *row, size_t i)
+{
+    struct pd_target *target = choice->pool->copies[i].target;
+    struct pd_error ignored = PD_ERROR_INIT;
+
+    if (!pd_volume_is_elsewhere(row)) {
+        return true;
+    }
+    choice->label = row->label;
+    choice->seen = false;
+    return target && pd_target_volumes(target, see_label, choice, &ignored) == PD_OK &&
+           choice->seen;
+}
+
+static bool belongs(struct choice *choice, const struct pd_volume_row *row, size_t i)
 {
     const struct pd_pool *pool = choice->pool;
 
     return row->state == PD_VOLUME_APPENDABLE && row->pair > 0 && row->copy == i + 1 &&
            strcmp(row->pool, pool->config.name) == 0 &&
            row->block_size == pool->config.block_size &&
-           strcmp(row->location, pool->clean[i]) == 0;
+           strcmp(row->location, pool->clean[i]) == 0 && is_here(choice, row, i);
 }
 
 static enum pd_status lowest_pair(void *arg, const struct pd_volume_row *row,
@@ -219,6 +246,10 @@ static enum pd_status mount_volume(void *arg, struct pd_error *err)
     }
     if (status == PD_OK) {
         status = check_position(target, m, err);
+    }
+    if (status == PD_OK && pd_volume_is_elsewhere(m->row)) {
+        pd_process_host(m->row->host);
+        status = pd_catalog_volume_update(m->pool->run.catalog, m->row, err);
     }
     if (status != PD_OK) {
         pd_error_context(err, m->row->label, NULL, NULL);

@@ -8,21 +8,6 @@
 #include "pairdump/space.h"
 #include "pool_priv.h"
 
-/* "fault:SPEC:fault:SPEC:disk:DIR" -> "disk:DIR" */
-static const char *without_faults(const char *url)
-{
-    static const char fault[] = "fault:";
-
-    while (strncmp(url, fault, sizeof fault - 1) == 0) {
-        const char *end = strchr(url + sizeof fault - 1, ':');
-        if (!end) {
-            break;
-        }
-        url = end + 1;
-    }
-    return url;
-}
-
 /* The URL to open, with the pool's capacity when it names none itself. */
 static char *with_capacity(const char *url, uint64_t capacity)
 {
@@ -32,28 +17,6 @@ static char *with_capacity(const char *url, uint64_t capacity)
     if (status == PD_OK && capacity > 0 && !strstr(url, "capacity=")) {
         status = pd_buf_printf(&buf, "%ccapacity=%" PRIu64, strchr(url, '?') ? '&' : '?',
                                capacity);
-    }
-    if (status != PD_OK) {
-        pd_buf_free(&buf);
-    }
-    return buf.data;
-}
-
-/* scheme:ABSOLUTE[?options] */
-static char *make_location(const char *url, const char *path)
-{
-    struct pd_buf buf = PD_BUF_INIT;
-    const char *bare = without_faults(url);
-    const char *colon = strchr(bare, ':');
-    const char *options = strchr(bare, '?');
-    enum pd_status status = colon ? pd_buf_append(&buf, bare, (size_t)(colon - bare) + 1)
-                                  : PD_NO_MEMORY;
-
-    if (status == PD_OK) {
-        status = pd_buf_puts(&buf, path);
-    }
-    if (status == PD_OK && options) {
-        status = pd_buf_puts(&buf, options);
     }
     if (status != PD_OK) {
         pd_buf_free(&buf);
@@ -103,11 +66,11 @@ enum pd_status pd_pool_name_place(struct pd_pool *pool, size_t i, const char *ur
         return status;
     }
     pool->config.copies[i] = with_capacity(url, pool->config.capacity);
-    pool->clean[i] = pool->config.copies[i]
-                         ? make_location(pool->config.copies[i], pool->path[i])
-                         : NULL;
-    if (!pool->clean[i]) {
-        return pd_error_memory(err, "targets");
+    status = pool->config.copies[i]
+                 ? pd_target_url_location(pool->config.copies[i], &pool->clean[i], err)
+                 : pd_error_memory(err, "targets");
+    if (status != PD_OK) {
+        return status;
     }
     if (strlen(pool->clean[i]) >= sizeof pool->copies[i].volume.location) {
         return pd_error_set(err, PD_USAGE, 0, "the target's path is too long");

@@ -51,7 +51,4 @@ PD_MUST_USE enum pd_status pd_pool_label_pair(struct pd_pool *pool, struct pd_er
 struct pd_volume_row *pd_pool_take_spare(struct pd_pool *pool);
 /* Has this run reserved the pair of that number? */
 bool pd_pool_has_spare(const struct pd_pool *pool, uint64_t pair);
-/* Name of this host, NUL-terminated. */
-void pd_pool_own_host(char *out, size_t size);
-
 #endif

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "pairdump/process.h"
 #include "pairdump/size.h"
 #include "pool_priv.h"
 
@@ -10,12 +10,6 @@ enum {
     UNKNOWN_SPARES = 4,  /* where nobody knows what a volume takes, or how much is to come */
     SPARES_MAX = 64
 };
-
-void pd_pool_own_host(char *out, size_t size)
-{
-    memset(out, 0, size);
-    (void)!gethostname(out, size - 1);
-}
 
 /* ---- the next number ---- */
 
@@ -72,7 +66,7 @@ static void fill_row(const struct pd_pool *pool, size_t i, uint64_t number,
     pd_uuid_make(pool->env->rng, row->uuid);
     snprintf(row->pool, sizeof row->pool, "%s", pool->config.name);
     snprintf(row->location, sizeof row->location, "%s", pool->clean[i]);
-    pd_pool_own_host(row->host, sizeof row->host);
+    pd_process_host(row->host);
     row->copy = (unsigned)(i + 1);
     row->pair = number;
     row->state = PD_VOLUME_RESERVED;

@@ -6,7 +6,6 @@
 /* A pair that a run reserved, and maybe began to label, but never used. */
 struct unfinished {
     struct pd_pool *pool;
-    char host[256];
     uint64_t after, pair; /* the lowest above `after`; 0: none */
     struct pd_volume_row rows[PD_COPIES_MAX];
     struct pd_claim claims[PD_COPIES_MAX];
@@ -26,7 +25,7 @@ static bool is_unused(const struct unfinished *u, const struct pd_volume_row *ro
            strcmp(row->pool, pool->config.name) == 0 &&
            row->block_size == pool->config.block_size &&
            strcmp(row->location, pool->clean[i]) == 0 &&
-           (!row->host[0] || strcmp(row->host, u->host) == 0) &&
+           !pd_volume_is_elsewhere(row) &&
            ((row->state == PD_VOLUME_RESERVED && row->tape_files == 0) ||
             (row->state == PD_VOLUME_APPENDABLE && row->tape_files == 1));
 }
@@ -178,11 +177,8 @@ enum pd_status pd_pool_finish_pair(struct pd_pool *pool, bool *good, struct pd_e
     for (size_t i = 0; i < pool->config.copy_count; i++) {
         all = all && pool->copies[i].target;
     }
-    if (u) {
-        u->pool = pool;
-        pd_pool_own_host(u->host, sizeof u->host);
-    }
     while (all && more && !*good && status == PD_OK) {
+        u->pool = pool;
         u->after = u->pair;
         u->pair = 0;
         status = pd_catalog_volumes(pool->run.catalog, lowest, u, err);

@@ -11,6 +11,7 @@
 #include "../../lib/media_lib.h"
 #include "pairdump/claim.h"
 #include "pairdump/pool.h"
+#include "pairdump/process.h"
 
 #define LIMIT (600 * PD_NS_PER_S)
 
@@ -708,6 +709,35 @@ static void who_goes_on_for_a_run_drops_what_it_reserved(void **state)
                                       &b->c->err));
 }
 
+static void a_pair_of_another_host_is_appended_to_where_it_is_here(void **state)
+{
+    struct bed *b = *state;
+    char host[PD_HOST_TEXT];
+
+    pd_process_host(host);
+    label_pair(b);
+    assert_string_equal(row_of(b, "PD100001").host, host);
+    cat_sql(b->c, "UPDATE volume SET host = 'elsewhere'");
+    cat_ok(b->c, open_for(b, b->run.id));
+    next_pair(b, "PD100001", "PD200001");
+    assert_string_equal(row_of(b, "PD100001").host, host);
+}
+
+static void a_pair_of_another_host_is_passed_over_in_silence(void **state)
+{
+    struct bed *b = *state;
+
+    label_pair(b);
+    ml_remove(ml_text("%s/PD100001", b->dirs[0]));
+    ml_remove(ml_text("%s/PD200001", b->dirs[1]));
+    cat_sql(b->c, "UPDATE volume SET host = 'elsewhere'");
+    cat_ok(b->c, open_for(b, b->run.id));
+    next_pair(b, "PD100002", "PD200002");
+    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
+    assert_int_equal(owner(b, "PD100001"), 0);
+    assert_null(strstr(b->c->log, "PD100001"));
+}
+
 static void a_label_told_late_changes_nothing(void **state)
 {
     struct bed *b = *state;
@@ -790,6 +820,8 @@ int main(void)
         TEST(what_a_dead_run_has_written_to_is_left_to_it),
         TEST(what_another_host_reserved_is_left_to_it),
         TEST(who_goes_on_for_a_run_drops_what_it_reserved),
+        TEST(a_pair_of_another_host_is_appended_to_where_it_is_here),
+        TEST(a_pair_of_another_host_is_passed_over_in_silence),
         TEST(a_label_told_late_changes_nothing),
         TEST(a_copy_that_cannot_be_labelled_is_lost),
         TEST(a_drive_is_for_one_run_at_a_time),
