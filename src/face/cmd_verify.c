@@ -230,9 +230,13 @@ static enum pd_status verify_catalog(struct pd_face *face, const struct pd_args 
     }
     status = summary.status;
     if (status != PD_OK) {
-        pd_error_set(err, status, 0, "%" PRIu64 " of %" PRIu64 " copies are not good",
+        bool known = summary.bad + summary.missing > 0;
+        pd_error_set(err, status, 0, "%" PRIu64 " of %" PRIu64 " copies are %s",
                      summary.bad + summary.unreachable + summary.missing,
-                     summary.copies + summary.missing);
+                     summary.copies + summary.missing,
+                     !known                    ? "out of reach"
+                     : summary.unreachable > 0 ? "not good, or out of reach"
+                                               : "not good");
     }
 out:
     pd_catalog_close(catalog);

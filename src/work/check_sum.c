@@ -92,6 +92,16 @@ static enum pd_status count_lost(const struct pd_check_copy *copies, size_t coun
     return status;
 }
 
+/* Of a copy that lies on a shelf, or on another host, no more is known than before. */
+static enum pd_status status_of(const struct pd_check_copy *copy)
+{
+    if (!copy->settled) {
+        return PD_INTERRUPTED;
+    }
+    return copy->status == PD_NOT_FOUND && copy->state != PD_COPY_BAD ? PD_UNVERIFIED
+                                                                      : copy->status;
+}
+
 /* The verdict on one archive. A copy not asked for counts as good only when it is recorded as
  * verified, and only to tell degraded from failed. */
 static enum pd_status judge(const struct pd_check_copy *copies, size_t count)
@@ -105,7 +115,7 @@ static enum pd_status judge(const struct pd_check_copy *copies, size_t count)
         return PD_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         if (copies[i].asked)
-            asked[n++] = copies[i].settled ? copies[i].status : PD_INTERRUPTED;
+            asked[n++] = status_of(&copies[i]);
         else
             elsewhere = elsewhere || copies[i].state == PD_COPY_VERIFIED;
     }

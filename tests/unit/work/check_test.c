@@ -238,7 +238,7 @@ static void test_unreachable(void **state)
 {
     struct verify_set *set = *state;
     struct pd_check_summary summary;
-    char away[200], url[220];
+    char away[200], other[200], url[220];
 
     snprintf(away, sizeof(away), "%s/away", set->root);
     assert_int_equal(rename(set->place[1], away), 0);
@@ -250,10 +250,37 @@ static void test_unreachable(void **state)
     assert_int_equal(summary.files_lost, 0);
     assert_int_equal(states_of(set).written, 3); /* nothing is known of them */
     assert_int_equal(verifications(set), 3);
+    snprintf(other, sizeof(other), "%s/other", set->root);
+    assert_int_equal(rename(set->place[0], other), 0);
+    check(set, NULL, NULL, &summary); /* of none is anything known */
+    assert_int_equal(summary.status, PD_UNVERIFIED);
+    assert_int_equal(summary.unreachable, 6);
+    assert_int_equal(rename(other, set->place[0]), 0);
     snprintf(url, sizeof(url), "disk:%s", away);
     check(set, NULL, url, &summary);
     assert_int_equal(summary.status, PD_OK);
     assert_int_equal(states_of(set).verified, 6);
+}
+
+static void test_bad_and_unreachable(void **state)
+{
+    struct verify_set *set = *state;
+    struct pd_check_summary summary;
+    char path[256], away[200];
+
+    for (size_t copy = 0; copy < 2; copy++) {
+        verify_set_path(set, copy, 1, path, sizeof(path));
+        verify_set_flip(path, 5000, 1);
+    }
+    check(set, NULL, NULL, &summary);
+    assert_int_equal(summary.status, PD_FAILED);
+    for (size_t copy = 0; copy < 2; copy++) {
+        snprintf(away, sizeof(away), "%s/away%zu", set->root, copy);
+        assert_int_equal(rename(set->place[copy], away), 0);
+    }
+    check(set, NULL, NULL, &summary); /* what was known to be lost is so still */
+    assert_int_equal(summary.status, PD_FAILED);
+    assert_int_equal(summary.unreachable, 6);
 }
 
 static void set_host(struct verify_set *set, const char *label, const char *host)
@@ -523,6 +550,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_volume_alone, start, end),
         cmocka_unit_test_setup_teardown(test_partner_only_written, start_one, end),
         cmocka_unit_test_setup_teardown(test_unreachable, start, end),
+        cmocka_unit_test_setup_teardown(test_bad_and_unreachable, start, end),
         cmocka_unit_test_setup_teardown(test_volume_of_another_host, start, end),
         cmocka_unit_test_setup_teardown(test_another_volume_of_that_label, start, end),
         cmocka_unit_test_setup_teardown(test_missing_tape_file, start, end),
