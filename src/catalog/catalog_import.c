@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "catalog_tables.h"
+#include "schema.h"
 #include "pairdump/size.h"
 
 /* The text under way: its lines are "table<TAB>column=value<TAB>...", columns in their order. */
@@ -11,7 +12,7 @@ struct import {
     FILE *in;
     char *line;
     size_t room;
-    uint64_t number, rows;
+    uint64_t number, rows, schema;
     struct pd_buf value, sql;
     const struct pd_table *table; /* that sql inserts into */
 };
@@ -118,6 +119,8 @@ static enum pd_status bind_fields(struct import *im, struct pd_sql_stmt *stmt, c
         if (field && strncmp(field, columns[i].name, len) == 0 && field[len] == '=') {
             status = bind_value(im, stmt, i + 1, columns[i].type, field + len + 1, err);
             field = strsep(&fields, "\t");
+        } else if (im->schema < im->catalog->schema && columns[i].type == PD_COLUMN_TEXT) {
+            status = pd_sql_bind_text(stmt, i + 1, "", err); /* a column that came later */
         } else {
             status = pd_sql_bind_null(stmt, i + 1, err);
         }
@@ -180,18 +183,29 @@ static enum pd_status expect_empty(struct pd_catalog *catalog, struct pd_error *
                : status;
 }
 
+/* Older ones are taken as a migration would. */
+static enum pd_status read_head(struct import *im, struct pd_error *err)
+{
+    static const char head[] = "pairdump-catalog\tschema=";
+    size_t len = sizeof head - 1;
+    enum pd_status status = read_line(im, err);
+
+    if (status == PD_OK &&
+        (strncmp(im->line, head, len) != 0 || !pd_parse_u64(im->line + len, &im->schema) ||
+         im->schema == 0 || im->schema > im->catalog->schema)) {
+        status = wrong(im, "it is no export of a catalog that this program knows", err);
+    }
+    return status;
+}
+
 static enum pd_status import_all(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     struct import *im = arg;
-    char head[64], last[64];
+    char last[64];
     enum pd_status status = expect_empty(catalog, err);
 
-    snprintf(head, sizeof head, "pairdump-catalog\tschema=%u", catalog->schema);
     if (status == PD_OK) {
-        status = read_line(im, err);
-    }
-    if (status == PD_OK && strcmp(im->line, head) != 0) {
-        status = wrong(im, "it is no export of a catalog of this schema", err);
+        status = read_head(im, err);
     }
     while (status == PD_OK && (status = read_line(im, err)) == PD_OK &&
            strncmp(im->line, "end\t", 4) != 0) {
@@ -207,7 +221,7 @@ static enum pd_status import_all(struct pd_catalog *catalog, void *arg, struct p
     if (status == PD_OK && getc(im->in) != EOF) {
         status = wrong(im, "more follows behind the end", err);
     }
-    return status;
+    return status == PD_OK ? pd_schema_amend(catalog->sql, im->schema, err) : status;
 }
 
 enum pd_status pd_catalog_import(struct pd_catalog *catalog, FILE *in, uint64_t *rows,

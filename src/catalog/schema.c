@@ -74,10 +74,13 @@ static const char *const version_2[] = {
     NULL,
 };
 
+#define NAME_RESERVED                                                                              \
+    "UPDATE volume SET state = 'reserved' WHERE state = 'bad' AND tape_files = 0"
+
 /* Hosts may have different volumes at places of one name. */
 static const char *const version_3[] = {
     "ALTER TABLE volume ADD COLUMN host VARCHAR(255) NOT NULL DEFAULT ''",
-    "UPDATE volume SET state = 'reserved' WHERE state = 'bad' AND tape_files = 0",
+    NAME_RESERVED,
     NULL,
 };
 
@@ -318,4 +321,9 @@ enum pd_status pd_schema_migrate(struct pd_sql *sql, struct pd_error *err)
                               version, PD_SCHEMA_VERSION);
     }
     return status;
+}
+
+enum pd_status pd_schema_amend(struct pd_sql *sql, uint64_t from, struct pd_error *err)
+{
+    return from < 3 ? pd_sql_exec(sql, NAME_RESERVED, err) : PD_OK;
 }

@@ -42,6 +42,14 @@ ok "the files are back" diff -r --no-dereference "$T/src" "$T/back$T/src"
 exits 0 "and to go on with" $PD dump --name three --to "disk:$T/a" --to "disk:$T/b" "$T/src"
 
 exits 2 "a catalog that is not empty is left alone" $PD catalog import "$T/first"
+
+# as the version before wrote it: without hosts, what was reserved as bad
+sed -E '1s/schema=3/schema=2/; /^volume/s/\thost=[^\t]*$//' "$T/first" |
+    sed -E '/^volume.*PD200001/{s/state=[a-z]+/state=bad/;s/tape_files=[0-9]+/tape_files=0/}' >"$T/older"
+export XDG_STATE_HOME=$T/older-state
+exits 0 "an older export is taken" $PD catalog import "$T/older"
+same "$(catalog_sql "SELECT label || ' ' || host || state FROM volume WHERE pair = 1 ORDER BY label" | tr '\n' ' ')" \
+    "PD100001 appendable PD200001 reserved " "as a migration would have made it"
 # refused TEXT NAME: a new catalog does not take it, and stays empty
 n=0
 refused() {
@@ -61,7 +69,11 @@ refused "$(sed '2s/^dump/dumps/' "$T/first")
 refused "$(sed '2s/name=/nome=/' "$T/first")
 " "an unknown column"
 refused "$(sed '1s/schema=3/schema=99/' "$T/first")
-" "another schema"
+" "a newer schema"
+refused "$(sed '1s/schema=3/schema=0/' "$T/first")
+" "no schema"
+refused "$(sed 's/\thost=[^\t]*$//' "$T/first")
+" "a column that is missing"
 refused "no export at all
 " "something else"
 tap_done
