@@ -212,15 +212,26 @@ static enum pd_status keep_reserved(void *arg, const struct pd_volume_row *row,
     return PD_OK;
 }
 
+/* Inherited, or let go of by a run that ended before it could give it back: that is claimed first. */
 static enum pd_status is_ours(const struct heritage *h, const struct pd_volume_row *row, bool *is,
                               struct pd_error *err)
 {
+    struct pd_claim claim = {.kind = PD_CLAIM_VOLUME, .name = row->label};
     struct pd_run_row owner;
     bool owned = false;
-    enum pd_status status = pd_catalog_claim_owner(h->run->catalog, PD_CLAIM_VOLUME, row->label,
-                                                   &owner, &owned, err);
+    enum pd_status status = pd_catalog_claim_owner(h->run->catalog, claim.kind, claim.name, &owner,
+                                                   &owned, err);
 
     *is = status == PD_OK && owned && owner.id == h->run->id;
+    if (status != PD_OK || owned || !h->pool || pd_volume_is_elsewhere(row)) {
+        return status;
+    }
+    status = pd_catalog_claim(h->run->catalog, h->run->id, &claim, 1, h->run->limit_ns, err);
+    *is = status == PD_OK;
+    if (status == PD_BUSY) {
+        pd_error_clear(err);
+        status = PD_OK;
+    }
     return status;
 }
 

@@ -17,7 +17,7 @@ whole_reference "$SOURCE"
 # four pairs of targets, each with a catalog; a few dumps go to each before it is made anew
 KINDS=(disk mock disk mock)
 SIZES=("" "" "?capacity=3M" "?capacity=3M")
-SIGNALS=(KILL KILL KILL INT TERM)
+read -ra SIGNALS <<<"${SIGNALS:-KILL KILL KILL INT TERM}"
 state_homes=()
 
 # use I: pair I, its kind and targets
@@ -100,15 +100,18 @@ come_between() {
 go_on() {
     local again=$((RANDOM % 3))
     tries=0 code=-1
+    : >"$T/resumed-err"
     while [ "$code" -ne 0 ] && [ "$tries" -lt 8 ]; do
         tries=$((tries + 1))
         if [ "$tries" -le "$again" ]; then
             instant $((RANDOM % 3))
-            hit "${SIGNALS[RANDOM % 5]}" "$us" $PD resume "$dumped"
+            hit "${SIGNALS[RANDOM % ${#SIGNALS[@]}]}" "$us" $PD -v resume "$dumped"
+            cat "$T/hit-err" >>"$T/resumed-err"
             how="$how, resume: $code"
         else
-            $PD resume "$dumped" >"$T/hit-out" 2>"$T/hit-err"
+            $PD -v resume "$dumped" >"$T/hit-out" 2>"$T/hit-err"
             code=$?
+            cat "$T/hit-err" >>"$T/resumed-err"
             how="$how, resume: $code"
             [ "$code" -eq 0 ] || {
                 echo "resume $dumped: exit $code"
@@ -160,7 +163,13 @@ for i in 0 1; do
             us=0 signal=CONT
             ok "killed at $call of copy $copy on pair $i" break_and_mend
             echo "# $how"
-            same "$($PD --json volumes | jq -r '[.volumes[].state] | unique | join(" ")')" appendable "no volume is wasted"
+            states=$($PD --json volumes | jq -r '[.volumes[].state] | unique | join(" ")')
+            same "$states" appendable "no volume is wasted"
+            [ "$states" = appendable ] || {
+                echo "# SEED=$SEED, $n: $how"
+                $PD volumes | sed 's/^/# /'
+                sed 's/^/# /' "$T/resumed-err"
+            } >&2
         done
     done
 done
@@ -173,7 +182,7 @@ while [ "$hits" -lt "$KILLS" ] && [ "$n" -lt $((2 * KILLS)) ]; do
     use $((n % 4))
     [ $((n % 20)) -lt 4 ] && renew "$i" "$n"
     plan "k$n"
-    signal=${SIGNALS[RANDOM % 5]}
+    signal=${SIGNALS[RANDOM % ${#SIGNALS[@]}]}
     instant $n
     failed=$tap_failed
     ok "$n: SIG$signal after $us us on pair $i" break_and_mend

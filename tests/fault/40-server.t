@@ -1,6 +1,7 @@
 #!/bin/bash
 # The server of the catalog is killed at random instants of a dump and comes back, or stays away: the dump
-# goes on writing, and in the end everything is recorded. SEED repeats a run, KILLS says how many.
+# goes on writing, and in the end everything is recorded. SEED repeats a run, KILLS says how many, LONG=1 lets
+# the server be away for 1 to 10 s rather than mostly 1.
 export ENGINE=mysql TMPDIR=${TMPDIR:-/dev/shm}
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/resume.sh"
@@ -100,6 +101,9 @@ for n in $(seq "$KILLS"); do
         sleep "$((us / 1000000)).$(printf %06d $((us % 1000000)))"
         kill_server
         pause=$((RANDOM % 100 < 85 ? 1 : 2 + RANDOM % 4))
+        if [ -n "${LONG:-}" ]; then
+            pause=$((1 + RANDOM % 10))
+        fi
         revive_server $pause
         goes_on
         finish

@@ -704,6 +704,11 @@ static void who_goes_on_for_a_run_drops_what_it_reserved(void **state)
     is_in_state(b, "PD200003", PD_VOLUME_RESERVED);
     cat_ok(b->c, pd_pool_drop_inherited(&mine, NULL, &b->c->err));
     assert_int_equal(rows(b), 3 * COPIES - 3);
+    cat_sql(b->c, "DELETE FROM claim WHERE CAST(name AS CHAR) = 'PD100002'"); /* let go of */
+    cat_ok(b->c, pd_pool_drop_inherited(&mine, NULL, &b->c->err));
+    assert_int_equal(rows(b), 3 * COPIES - 3);
+    cat_ok(b->c, pd_pool_drop_inherited(&mine, b->pool, &b->c->err));
+    assert_int_equal(rows(b), 3 * COPIES - 4);
     cat_expect(b->c, PD_NOT_FOUND,
                pd_catalog_volume_find(b->c->catalog, "PD100001", &(struct pd_volume_row){0},
                                       &b->c->err));
