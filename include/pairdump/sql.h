@@ -43,6 +43,8 @@ struct pd_sql_ops {
     const void *(*column_bytes)(void *impl, void *stmt, unsigned column, size_t *len);
     void (*finalize)(void *impl, void *stmt);
     enum pd_status (*begin)(void *impl, struct pd_error *err); /* a transaction that will write */
+    /* One that only reads, all of it as it is at one moment; others may write meanwhile. */
+    enum pd_status (*begin_read)(void *impl, struct pd_error *err);
     /* PD_COMMIT_UNKNOWN: the connection was lost, and whether it was taken is not known. */
     enum pd_status (*commit)(void *impl, struct pd_error *err);
     enum pd_status (*rollback)(void *impl, struct pd_error *err);
@@ -89,6 +91,7 @@ bool pd_sql_is_null(struct pd_sql_stmt *stmt, unsigned column);
 int64_t pd_sql_int(struct pd_sql_stmt *stmt, unsigned column);
 const void *pd_sql_bytes(struct pd_sql_stmt *stmt, unsigned column, size_t *len);
 PD_MUST_USE enum pd_status pd_sql_begin(struct pd_sql *sql, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_sql_begin_read(struct pd_sql *sql, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_sql_commit(struct pd_sql *sql, struct pd_error *err);
 void pd_sql_rollback(struct pd_sql *sql);
 int64_t pd_sql_last_id(struct pd_sql *sql);

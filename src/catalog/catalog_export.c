@@ -156,7 +156,7 @@ static enum pd_status export_files(struct export *ex, struct pd_error *err)
     return status;
 }
 
-enum pd_status pd_catalog_export(struct pd_catalog *catalog, FILE *out, struct pd_error *err)
+static enum pd_status export_tables(struct pd_catalog *catalog, FILE *out, struct pd_error *err)
 {
     struct export ex = {.catalog = catalog, .out = out};
     enum pd_status status = PD_OK;
@@ -173,6 +173,18 @@ enum pd_status pd_catalog_export(struct pd_catalog *catalog, FILE *out, struct p
     pd_buf_free(&ex.line);
     if (status == PD_OK && (fprintf(out, "end\trows=%" PRIu64 "\n", ex.rows) < 0 || fflush(out) != 0)) {
         status = pd_error_set(err, pd_status_from_errno(errno), errno, "cannot write the export");
+    }
+    return status;
+}
+
+/* As it is at one moment, though dumps go on meanwhile. */
+enum pd_status pd_catalog_export(struct pd_catalog *catalog, FILE *out, struct pd_error *err)
+{
+    enum pd_status status = pd_sql_begin_read(catalog->sql, err);
+
+    if (status == PD_OK) {
+        status = export_tables(catalog, out, err);
+        pd_sql_rollback(catalog->sql);
     }
     return status;
 }

@@ -32,7 +32,7 @@ static bool is_full(const struct pd_sql_ops *ops)
 static bool is_full_too(const struct pd_sql_ops *ops)
 {
     return ops->add_row && ops->end_rows && ops->column_null && ops->column_int &&
-           ops->column_bytes && ops->finalize && ops->begin && ops->commit && ops->rollback &&
+           ops->column_bytes && ops->finalize && ops->begin && ops->begin_read && ops->commit && ops->rollback &&
            ops->last_id && ops->changes && ops->tables && ops->check && ops->schema_lock &&
            ops->close;
 }
@@ -232,14 +232,26 @@ const void *pd_sql_bytes(struct pd_sql_stmt *stmt, unsigned column, size_t *len)
     return stmt->sql->ops->column_bytes(stmt->sql->impl, stmt->stmt, column, len);
 }
 
-enum pd_status pd_sql_begin(struct pd_sql *sql, struct pd_error *err)
+static enum pd_status begin(struct pd_sql *sql,
+                            enum pd_status (*how)(void *impl, struct pd_error *err),
+                            struct pd_error *err)
 {
     if (sql->in_transaction) {
         return pd_error_set(err, PD_INTERNAL, 0, "sql: a transaction is open already");
     }
-    enum pd_status status = checked(sql->ops->begin(sql->impl, err), "begin", err);
+    enum pd_status status = checked(how(sql->impl, err), "begin", err);
     sql->in_transaction = status == PD_OK;
     return status;
+}
+
+enum pd_status pd_sql_begin(struct pd_sql *sql, struct pd_error *err)
+{
+    return begin(sql, sql->ops->begin, err);
+}
+
+enum pd_status pd_sql_begin_read(struct pd_sql *sql, struct pd_error *err)
+{
+    return begin(sql, sql->ops->begin_read, err);
 }
 
 enum pd_status pd_sql_commit(struct pd_sql *sql, struct pd_error *err)

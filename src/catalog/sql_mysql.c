@@ -86,9 +86,10 @@ static bool has_arrays(MYSQL *db)
 
 static enum pd_status connect_once(struct pd_mysql *my, struct pd_error *err)
 {
-    static const char session[] =
-        "SET SESSION sql_mode = 'STRICT_ALL_TABLES', innodb_lock_wait_timeout = 10,"
-        " tx_isolation = 'READ-COMMITTED'";
+    static const char *const session[] = {
+        "SET SESSION sql_mode = 'STRICT_ALL_TABLES', innodb_lock_wait_timeout = 10",
+        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    };
     const struct pd_cred *cred = &my->cred;
     enum pd_status status = PD_OK;
 
@@ -108,8 +109,8 @@ static enum pd_status connect_once(struct pd_mysql *my, struct pd_error *err)
         status = pd_error_set(err, PD_CREDENTIALS, 0,
                               "catalog: the server offers no TLS, but ssl-ca asks for it");
     }
-    if (status == PD_OK && mysql_query(my->db, session) != 0) {
-        status = fail(my, "session", err);
+    for (size_t i = 0; i < sizeof session / sizeof session[0] && status == PD_OK; i++) {
+        status = mysql_query(my->db, session[i]) == 0 ? PD_OK : fail(my, "session", err);
     }
     if (status == PD_OK) {
         my->arrays = has_arrays(my->db);
@@ -181,16 +182,30 @@ static enum pd_status my_exec(void *impl, const char *sql, struct pd_error *err)
 }
 
 /* One try: transactions are repeated as a whole, and wait between. */
-static enum pd_status my_begin(void *impl, struct pd_error *err)
+static enum pd_status begin(struct pd_mysql *my, const char *before, const char *statement,
+                            struct pd_error *err)
 {
-    struct pd_mysql *my = impl;
     enum pd_status status = my->lost ? connect(my, 1, err) : PD_OK;
 
+    if (status == PD_OK && before) {
+        status = query(my, before, err);
+    }
     if (status == PD_OK) {
-        status = query(my, "START TRANSACTION", err);
+        status = query(my, statement, err);
     }
     my->in_transaction = status == PD_OK;
     return status;
+}
+
+static enum pd_status my_begin(void *impl, struct pd_error *err)
+{
+    return begin(impl, NULL, "START TRANSACTION", err);
+}
+
+static enum pd_status my_begin_read(void *impl, struct pd_error *err)
+{
+    return begin(impl, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                 "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err);
 }
 
 /* When the connection is lost here, the server may have committed or not. */
@@ -323,6 +338,7 @@ const struct pd_sql_ops pd_mysql_ops = {
     .column_bytes = pd_mysql_column_bytes,
     .finalize = pd_mysql_finalize,
     .begin = my_begin,
+    .begin_read = my_begin_read,
     .commit = my_commit,
     .rollback = my_rollback,
     .last_id = my_last_id,

@@ -134,6 +134,11 @@ static enum pd_status lite_begin(void *impl, struct pd_error *err)
     return lite_exec(impl, "BEGIN IMMEDIATE", err);
 }
 
+static enum pd_status lite_begin_read(void *impl, struct pd_error *err)
+{
+    return lite_exec(impl, "BEGIN", err);
+}
+
 static enum pd_status lite_commit(void *impl, struct pd_error *err)
 {
     return lite_exec(impl, "COMMIT", err);
@@ -235,6 +240,7 @@ static const struct pd_sql_ops sqlite_ops = {
     .column_bytes = lite_column_bytes,
     .finalize = lite_finalize,
     .begin = lite_begin,
+    .begin_read = lite_begin_read,
     .commit = lite_commit,
     .rollback = lite_rollback,
     .last_id = lite_last_id,

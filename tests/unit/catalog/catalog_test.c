@@ -1428,6 +1428,58 @@ static char *export_text(struct cat_case *c)
     return text;
 }
 
+/* A stream; with each row that is written another session adds a dump. */
+struct meddler {
+    struct cat_case *c;
+    struct pd_catalog *other;
+    struct pd_buf text;
+    int dumps;
+};
+
+static ssize_t meddle(void *cookie, const char *bytes, size_t len)
+{
+    struct meddler *m = cookie;
+    struct pd_catalog *own = m->c->catalog;
+    char name[32];
+
+    assert_int_equal(pd_buf_append(&m->text, bytes, len), PD_OK);
+    if (len == m->text.len) { /* the head: nothing is read yet */
+        return (ssize_t)len;
+    }
+    (void)snprintf(name, sizeof name, "late%d", m->dumps++);
+    m->c->catalog = m->other;
+    (void)cat_dump(m->c, name, 1, 1);
+    m->c->catalog = own;
+    return (ssize_t)len;
+}
+
+static void an_export_is_of_one_moment(void **state)
+{
+    struct cat_case *c = *state;
+    struct meddler m = {.c = c};
+    FILE *out = fopencookie(&m, "w", (cookie_io_functions_t){.write = meddle});
+    char *after;
+
+    for (int i = 0; i < 5; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "early%d", i);
+        (void)cat_dump(c, name, 1, 1);
+    }
+    assert_non_null(out);
+    setbuf(out, NULL);
+    cat_ok(c, pd_catalog_again(c->catalog, &m.other, &c->err));
+    cat_ok(c, pd_catalog_export(c->catalog, out, &c->err));
+    assert_int_equal(fclose(out), 0);
+    assert_true(m.dumps >= 5);
+    assert_non_null(strstr(m.text.data, "early4"));
+    assert_null(strstr(m.text.data, "late"));
+    after = export_text(c); /* the next one has them all */
+    assert_non_null(strstr(after, "late0"));
+    free(after);
+    pd_buf_free(&m.text);
+    pd_catalog_close(m.other);
+}
+
 #define ZEROS "00000000000000000000000000000000"
 
 static void an_export_is_stable_text(void **state)
@@ -1547,6 +1599,7 @@ int main(void)
         TEST(damaged_digests_are_not_taken),
         TEST(an_unknown_status_is_the_worst),
         TEST(an_export_is_stable_text),
+        TEST(an_export_is_of_one_moment),
         TEST(an_export_that_cannot_be_written_fails),
     };
 
