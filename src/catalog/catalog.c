@@ -240,6 +240,21 @@ enum pd_status pd_cat_transaction(struct pd_catalog *catalog, enum pd_cat_again 
     return status;
 }
 
+static enum pd_status begin_read(void *arg, struct pd_error *err)
+{
+    struct pd_catalog *catalog = arg;
+
+    return pd_sql_begin_read(catalog->sql, err);
+}
+
+enum pd_status pd_cat_begin_read(struct pd_catalog *catalog, struct pd_error *err)
+{
+    const struct pd_activity activity = {
+        .name = "catalog", .run = begin_read, .arg = catalog, .retry = retry};
+
+    return pd_activity_run(catalog->env, &activity, err);
+}
+
 /* ---- columns ---- */
 
 void pd_cat_text(struct pd_sql_stmt *stmt, unsigned column, char *out, size_t size)

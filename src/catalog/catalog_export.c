@@ -180,7 +180,7 @@ static enum pd_status export_tables(struct pd_catalog *catalog, FILE *out, struc
 /* As it is at one moment, though dumps go on meanwhile. */
 enum pd_status pd_catalog_export(struct pd_catalog *catalog, FILE *out, struct pd_error *err)
 {
-    enum pd_status status = pd_sql_begin_read(catalog->sql, err);
+    enum pd_status status = pd_cat_begin_read(catalog, err);
 
     if (status == PD_OK) {
         status = export_tables(catalog, out, err);

@@ -161,6 +161,16 @@ static enum pd_status flaky_begin(void *impl, struct pd_error *err)
     return pd_sql_begin(f->real, err);
 }
 
+static enum pd_status flaky_begin_read(void *impl, struct pd_error *err)
+{
+    struct flaky *f = impl;
+
+    if (strikes(f, FLAKY_BEGIN)) {
+        return break_off(f, err);
+    }
+    return pd_sql_begin_read(f->real, err);
+}
+
 static enum pd_status flaky_commit(void *impl, struct pd_error *err)
 {
     struct flaky *f = impl;
@@ -237,6 +247,7 @@ struct flaky *flaky_between(struct cat_case *c)
     f->ops.column_bytes = flaky_bytes;
     f->ops.finalize = flaky_finalize;
     f->ops.begin = flaky_begin;
+    f->ops.begin_read = flaky_begin_read;
     f->ops.commit = flaky_commit;
     f->ops.rollback = flaky_rollback;
     f->ops.last_id = flaky_last_id;
