@@ -65,15 +65,9 @@ static enum pd_status load_expect(struct run *run, int64_t archive_id, struct pd
 
 /* ---- results ---- */
 
-struct commit {
-    struct run *run;
-    const struct pd_verify_result *result;
-};
-
-static enum pd_status commit_step(void *arg, struct pd_error *err)
+static enum pd_status record(struct run *run, const struct pd_verify_result *result,
+                             struct pd_error *err)
 {
-    const struct commit *commit = arg;
-    const struct pd_verify_result *result = commit->result;
     struct pd_verification_row row = {.copy_id = result->copy_id,
                                       .started = result->started,
                                       .finished = result->finished,
@@ -85,21 +79,8 @@ static enum pd_status commit_step(void *arg, struct pd_error *err)
                                       .bad_files = result->bad_files};
 
     (void)snprintf(row.message, sizeof(row.message), "%s", result->error.message);
-    return pd_catalog_verification_add(commit->run->catalog, &row, result->damage,
-                                       result->damage_count, err);
-}
-
-static enum pd_status record(struct run *run, const struct pd_verify_result *result,
-                             struct pd_error *err)
-{
-    struct commit commit = {run, result};
-    const struct pd_activity activity = {.name = "commit",
-                                         .subject = result->archive,
-                                         .run = commit_step,
-                                         .arg = &commit,
-                                         .retry = run->options->retry};
-
-    return pd_activity_run(run->env, &activity, err);
+    return pd_catalog_verification_add(run->catalog, &row, result->damage, result->damage_count,
+                                       err);
 }
 
 static void count(struct run *run, struct pd_check_copy *copy,

@@ -41,6 +41,29 @@ static enum pd_status status_word(struct reader *r)
     return status;
 }
 
+/* A word as a state: the one of `count` states that name() calls so. */
+static int state(struct reader *r, const char *(*name)(int state), int count)
+{
+    const char *text = word(r);
+    int found = -1;
+
+    for (int i = 0; i < count; i++) {
+        found = strcmp(text, name(i)) == 0 ? i : found;
+    }
+    r->bad = r->bad || found < 0;
+    return found < 0 ? 0 : found;
+}
+
+static const char *volume_state_name(int value)
+{
+    return pd_volume_state_name((enum pd_volume_state)value);
+}
+
+static const char *dump_state_name(int value)
+{
+    return pd_dump_state_name((enum pd_dump_state)value);
+}
+
 static bool more(const struct reader *r)
 {
     return !r->bad && r->at < r->entry->count;
@@ -317,21 +340,13 @@ static enum pd_status take_labelled(struct pd_catalog *catalog, struct pd_dump_b
 static enum pd_status take_volume(struct pd_catalog *catalog, struct pd_dump_book *book,
                                   struct reader *r, struct pd_error *err)
 {
-    static const enum pd_volume_state states[] = {PD_VOLUME_APPENDABLE, PD_VOLUME_FULL_STATE,
-                                                  PD_VOLUME_BAD};
     struct pd_volume_row row;
-    const char *uuid = word(r), *name = word(r);
+    const char *uuid = word(r);
+    enum pd_volume_state now = (enum pd_volume_state)state(r, volume_state_name, PD_VOLUME_BAD + 1);
     uint64_t tape_files = count(r), used = count(r);
     int64_t last_written = number(r);
-    enum pd_volume_state state = PD_VOLUME_BAD;
-    bool known = false;
 
     (void)book;
-    for (size_t i = 0; i < sizeof states / sizeof states[0] && !known; i++) {
-        known = strcmp(name, pd_volume_state_name(states[i])) == 0;
-        state = states[i];
-    }
-    r->bad = r->bad || !known;
     enum pd_status status = check(r, err);
     if (status == PD_OK) { /* verifications have set more in the catalog meanwhile */
         status = pd_catalog_volume_find(catalog, uuid, &row, err);
@@ -339,7 +354,7 @@ static enum pd_status take_volume(struct pd_catalog *catalog, struct pd_dump_boo
     if (status != PD_OK) {
         return status;
     }
-    row.state = row.state == PD_VOLUME_BAD ? row.state : state; /* nothing mends it */
+    row.state = row.state == PD_VOLUME_BAD ? row.state : now; /* nothing mends it */
     row.tape_files = tape_files;
     row.used = used;
     row.last_written = last_written;
@@ -350,16 +365,9 @@ static enum pd_status take_state(struct pd_catalog *catalog, struct pd_dump_book
                                  struct reader *r, struct pd_error *err)
 {
     struct pd_dump_row row = {.id = book->dump_id};
-    const char *state = word(r);
     enum pd_status status;
 
-    r->bad = true;
-    for (int i = PD_DUMP_INITIALIZE; i <= PD_DUMP_DONE; i++) {
-        if (strcmp(state, pd_dump_state_name((enum pd_dump_state)i)) == 0) {
-            row.state = (enum pd_dump_state)i;
-            r->bad = false;
-        }
-    }
+    row.state = (enum pd_dump_state)state(r, dump_state_name, PD_DUMP_DONE + 1);
     row.status = status_word(r);
     row.finished = number(r);
     row.archives = count(r);
