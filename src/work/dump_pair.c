@@ -76,7 +76,7 @@ static enum pd_status at_once(struct pd_dumping *d,
 
     pd_catalog_try_once(d->catalog, true);
     status = fn(d, err);
-    if (pd_status_retryable(status)) {
+    if (pd_status_retryable(status) && pd_status_exit(status) == PD_EXIT_CATALOG) {
         pd_catalog_try_once(d->catalog, status == PD_CATALOG_LOST);
         pd_error_clear(err);
         status = fn(d, err);

@@ -88,4 +88,12 @@ for kind in disk mock; do
         rm -rf "${T:?}/$run"
     done
 done
+
+# no target takes the label of the second pair, for which one is reserved: what they said is told
+mkdir "$T/all-a" "$T/all-b"
+export XDG_STATE_HOME=$T/state-all
+exits 3 "no copy can be labelled" $PD -c "$T/conf" dump --block-size 64K --batch-size 320K \
+    --to "fault:load@2+=EIO:disk:$T/all-a?capacity=900K" --to "fault:load@2+=EIO:disk:$T/all-b?capacity=900K" "$T/src"
+says err "^pairdump: PD200002: injected fault at load 2.*\[io-error\]$" "tells why"
+silent err "\[internal\]" "and of no fault inside"
 tap_done
