@@ -61,6 +61,7 @@ struct pd_volume_row {
     enum pd_volume_state state;
     char location[1024]; /* target URL where it was last seen, filters left out */
     char host[256];      /* whose location that is; "": not known */
+    char reserved_by[PD_UUID_TEXT]; /* while it is reserved: the dump; "": not known */
     uint64_t block_size;
     uint64_t used;       /* bytes of archives on it */
     uint64_t tape_files; /* expected on it, the label included */
@@ -183,12 +184,20 @@ PD_MUST_USE enum pd_status pd_catalog_volume_add(struct pd_catalog *catalog,
 PD_MUST_USE enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog,
                                                     const struct pd_volume_row *row,
                                                     struct pd_error *err);
+/* Have other dumps written to it from that tape file on? */
+PD_MUST_USE enum pd_status pd_catalog_volume_used_since(struct pd_catalog *catalog, int64_t id,
+                                                        int64_t dump_id, uint64_t tape_file,
+                                                        bool *used, struct pd_error *err);
+/* All or none; sets their ids. */
+PD_MUST_USE enum pd_status pd_catalog_volumes_add(struct pd_catalog *catalog,
+                                                  struct pd_volume_row *const *rows, size_t count,
+                                                  struct pd_error *err);
 /* A reserved one bears its label now; any other is left as it is, since who labelled it said so before. */
 PD_MUST_USE enum pd_status pd_catalog_volume_labelled(struct pd_catalog *catalog, const char *uuid,
                                                       struct pd_error *err);
-/* Forgets a reserved volume. */
-PD_MUST_USE enum pd_status pd_catalog_volume_remove(struct pd_catalog *catalog, int64_t id,
-                                                    struct pd_error *err);
+/* Forgets those that are reserved, all or none of them; what is in use meanwhile stays. */
+PD_MUST_USE enum pd_status pd_catalog_volumes_forget(struct pd_catalog *catalog, const int64_t *ids,
+                                                     size_t count, struct pd_error *err);
 /* Before the first record goes out: the archive, and a copy in state writing for each volume.
  * Fills archive->id and each copies[i].id. */
 PD_MUST_USE enum pd_status pd_catalog_archive_begin(struct pd_catalog *catalog,

@@ -18,11 +18,17 @@
 
 struct pd_pool;
 
+/* A medium is about to get the label of this UUID. */
+typedef enum pd_status (*pd_pool_label_fn)(void *arg, const char *uuid, struct pd_error *err);
+
 /* For whom volumes and drives are claimed (claim.h). */
 struct pd_pool_run {
     struct pd_catalog *catalog;
     int64_t id; /* 0: for nobody, nothing is claimed and no volume taken (dry runs) */
     int64_t limit_ns;
+    const char *dump;          /* UUID of the dump that labels are reserved for */
+    pd_pool_label_fn on_label; /* may be NULL */
+    void *label_arg;
 };
 
 /* One mounted volume of the current pair. */
@@ -59,14 +65,15 @@ PD_MUST_USE enum pd_status pd_pool_reserve(struct pd_pool *pool, size_t count,
                                            struct pd_error *err);
 PD_MUST_USE enum pd_status pd_pool_reserve_for(struct pd_pool *pool, uint64_t need,
                                                struct pd_error *err);
-/* For a run that goes on for another: what that one had reserved is free again, but for labels that a
- * medium of the pool bears. pool NULL: the other ended by itself, and has told what it labelled. */
-PD_MUST_USE enum pd_status pd_pool_drop_inherited(const struct pd_pool_run *run,
-                                                  struct pd_pool *pool, struct pd_error *err);
+/* For a run that goes on with a dump: what was reserved for that is free again, but for these UUIDs, which a
+ * medium may bear. */
+PD_MUST_USE enum pd_status pd_pool_drop_reserved(const struct pd_pool_run *run,
+                                                 char (*except)[PD_UUID_TEXT], size_t count,
+                                                 struct pd_error *err);
 /* Reserved, and not used so far. */
 size_t pd_pool_spares(const struct pd_pool *pool);
-/* What was reserved and not used is free again. Without it, as after a kill, the next run that needs a
- * pair finds it. */
+/* What was reserved and not used is free again; it is tried once. What stays reserved of a dump that is done
+ * is free to the next run that needs a pair. */
 void pd_pool_give_back(struct pd_pool *pool);
 /* Mounts these volumes again, one of each copy (label "": none), for a run that goes on: what lies on
  * them behind the tape files that the catalog knows, and is of dump `name`, is cut off; a full one is

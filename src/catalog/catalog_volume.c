@@ -6,7 +6,7 @@
 
 #define COLUMNS                                                                                    \
     "label, uuid, pool, copy, pair, state, location, block_size, used, tape_files, created,"       \
-    " last_written, last_verified, host"
+    " last_written, last_verified, host, reserved_by"
 #define COUNTS                                                                                     \
     "(SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id),"                                      \
     " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad')"
@@ -23,10 +23,11 @@ static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error
 {
     struct pd_volume_row *r = arg;
     enum pd_status status = pd_cat_run(
-        catalog, err, "INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "sssiissiiiiiis", r->label, r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
+        catalog, err, "INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "sssiissiiiiiiss", r->label, r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
-        (int64_t)r->tape_files, r->created, r->last_written, r->last_verified, r->host);
+        (int64_t)r->tape_files, r->created, r->last_written, r->last_verified, r->host,
+        r->reserved_by);
 
     return pd_cat_added(catalog, status, "SELECT id FROM volume WHERE uuid = ?", r->uuid, &r->id,
                         err);
@@ -38,6 +39,31 @@ enum pd_status pd_catalog_volume_add(struct pd_catalog *catalog, struct pd_volum
     return pd_cat_transaction(catalog, PD_CAT_LOOK, add, row, err);
 }
 
+struct adding {
+    struct pd_volume_row *const *rows;
+    size_t count;
+};
+
+static enum pd_status add_all(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    const struct adding *adding = arg;
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < adding->count && status == PD_OK; i++) {
+        status = add(catalog, adding->rows[i], err);
+    }
+    return status;
+}
+
+enum pd_status pd_catalog_volumes_add(struct pd_catalog *catalog,
+                                      struct pd_volume_row *const *rows, size_t count,
+                                      struct pd_error *err)
+{
+    struct adding adding = {rows, count};
+
+    return pd_cat_transaction(catalog, PD_CAT_LOOK, add_all, &adding, err);
+}
+
 static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     const struct pd_volume_row *r = arg;
@@ -45,10 +71,11 @@ static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_er
         catalog, err,
         "UPDATE volume SET uuid = ?, pool = ?, copy = ?, pair = ?, state = ?, location = ?,"
         " block_size = ?, used = ?, tape_files = ?, last_written = ?,"
-        " last_verified = ?, host = ? WHERE id = ?",
-        "ssiissiiiiisi", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
+        " last_verified = ?, host = ?, reserved_by = ? WHERE id = ?",
+        "ssiissiiiiissi", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
-        (int64_t)r->tape_files, r->last_written, r->last_verified, r->host, r->id);
+        (int64_t)r->tape_files, r->last_written, r->last_verified, r->host, r->reserved_by,
+        r->id);
 
     return status == PD_OK ? pd_cat_expect_row(catalog, "volume", err) : status;
 }
@@ -64,8 +91,8 @@ enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog, const struct
 static enum pd_status labelled(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     return pd_cat_run(catalog, err,
-                      "UPDATE volume SET state = 'appendable', tape_files = 1 WHERE uuid = ?"
-                      " AND state = 'reserved'",
+                      "UPDATE volume SET state = 'appendable', tape_files = 1, reserved_by = ''"
+                      " WHERE uuid = ? AND state = 'reserved'",
                       "s", (const char *)arg);
 }
 
@@ -78,20 +105,31 @@ enum pd_status pd_catalog_volume_labelled(struct pd_catalog *catalog, const char
     return pd_cat_transaction(catalog, PD_CAT_REPEAT, labelled, copy, err);
 }
 
-static enum pd_status remove_row(struct pd_catalog *catalog, void *arg, struct pd_error *err)
-{
-    int64_t id = *(const int64_t *)arg;
+struct forgetting {
+    const int64_t *ids;
+    size_t count;
+};
 
-    return pd_cat_run(catalog, err,
-                      "DELETE FROM volume WHERE id = ? AND state = 'reserved' AND NOT EXISTS"
-                      " (SELECT 1 FROM copy c WHERE c.volume_id = ?)",
-                      "ii", id, id);
+static enum pd_status forget_all(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    const struct forgetting *f = arg;
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < f->count && status == PD_OK; i++) {
+        status = pd_cat_run(catalog, err,
+                            "DELETE FROM volume WHERE id = ? AND state = 'reserved' AND NOT EXISTS"
+                            " (SELECT 1 FROM copy c WHERE c.volume_id = ?)",
+                            "ii", f->ids[i], f->ids[i]);
+    }
+    return status;
 }
 
-enum pd_status pd_catalog_volume_remove(struct pd_catalog *catalog, int64_t id,
-                                        struct pd_error *err)
+enum pd_status pd_catalog_volumes_forget(struct pd_catalog *catalog, const int64_t *ids,
+                                         size_t count, struct pd_error *err)
 {
-    return pd_cat_transaction(catalog, PD_CAT_REPEAT, remove_row, &id, err);
+    struct forgetting f = {ids, count};
+
+    return count > 0 ? pd_cat_transaction(catalog, PD_CAT_REPEAT, forget_all, &f, err) : PD_OK;
 }
 
 struct doubt {
@@ -135,8 +173,9 @@ static void read_row(struct pd_sql_stmt *stmt, struct pd_volume_row *r)
     r->last_written = pd_sql_int(stmt, 12);
     r->last_verified = pd_sql_int(stmt, 13);
     pd_cat_text(stmt, 14, r->host, sizeof r->host);
-    r->archives = (uint64_t)pd_sql_int(stmt, 15);
-    r->bad_copies = (uint64_t)pd_sql_int(stmt, 16);
+    pd_cat_text(stmt, 15, r->reserved_by, sizeof r->reserved_by);
+    r->archives = (uint64_t)pd_sql_int(stmt, 16);
+    r->bad_copies = (uint64_t)pd_sql_int(stmt, 17);
 }
 
 enum pd_status pd_catalog_volumes(struct pd_catalog *catalog, pd_volume_row_fn fn, void *arg,
@@ -176,6 +215,25 @@ enum pd_status pd_catalog_volume_find(struct pd_catalog *catalog, const char *wh
     if (status == PD_OK && !found) {
         status = pd_error_set(err, PD_NOT_FOUND, 0, "no volume %s in the catalog", which);
     }
+    return status;
+}
+
+enum pd_status pd_catalog_volume_used_since(struct pd_catalog *catalog, int64_t id,
+                                            int64_t dump_id, uint64_t tape_file, bool *used,
+                                            struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    int64_t count = 0;
+    enum pd_status status =
+        pd_cat_query(catalog, &stmt, err,
+                     "SELECT COUNT(*) FROM copy c JOIN archive a ON a.id = c.archive_id"
+                     " WHERE c.volume_id = ? AND c.tape_file >= ? AND a.dump_id <> ?",
+                     "iii", id, (int64_t)tape_file, dump_id);
+
+    if (status == PD_OK) {
+        status = pd_cat_number(stmt, &count, err);
+    }
+    *used = count > 0;
     return status;
 }
 

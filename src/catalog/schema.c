@@ -80,6 +80,7 @@ static const char *const version_2[] = {
 /* Hosts may have different volumes at places of one name. */
 static const char *const version_3[] = {
     "ALTER TABLE volume ADD COLUMN host VARCHAR(255) NOT NULL DEFAULT ''",
+    "ALTER TABLE volume ADD COLUMN reserved_by VARCHAR(36) NOT NULL DEFAULT ''",
     NAME_RESERVED,
     NULL,
 };

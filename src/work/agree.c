@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,6 +212,28 @@ static bool is_settled(const struct agreeing *agreeing, size_t place, const char
     return false;
 }
 
+/* Its dump has labelled and filled it while the catalog could not be reached. */
+static enum pd_status judge_reserved(const struct agreeing *agreeing, struct pd_target *target,
+                                     const struct pd_volume_row *row, struct pd_error *err)
+{
+    struct pd_target_position position = {0};
+    struct pd_error why = PD_ERROR_INIT;
+    enum pd_status status = pd_target_position(target, &position, &why);
+
+    if (pd_agree_ends(status)) {
+        *err = why;
+        return status;
+    }
+    if (status == PD_OK && position.file_count > 1)
+        (void)pd_error_set(&why, PD_INTERRUPTED, 0,
+                           "is only reserved in the catalog, and holds %" PRIu32 " tape files: its "
+                           "dump is at work, or is to be resumed",
+                           position.file_count);
+    if (why.status != PD_OK)
+        pd_agree_warn(&agreeing->run, &why, row->label, NULL);
+    return PD_OK;
+}
+
 /* Asked anew: a dump may have made it since the run began; its row came before its label. */
 static enum pd_status judge_stranger(const struct agreeing *agreeing, struct pd_target *target,
                                      struct pd_error *err)
@@ -226,7 +249,7 @@ static enum pd_status judge_stranger(const struct agreeing *agreeing, struct pd_
         return status;
     }
     if (status == PD_OK && strcmp(row.uuid, label->uuid) == 0)
-        return PD_OK;
+        return row.state == PD_VOLUME_RESERVED ? judge_reserved(agreeing, target, &row, err) : PD_OK;
     if (status == PD_OK && pd_volume_is_elsewhere(&row))
         (void)pd_error_set(&why, PD_NOT_FOUND, 0,
                            "is at %s with UUID %s, and not in the catalog, which has another one of "

@@ -376,13 +376,22 @@ enum pd_status pd_book_verified(struct pd_dump_book *book, uint64_t seq, unsigne
     return append(book, &entry, true, false, err);
 }
 
+enum pd_status pd_book_labelling(struct pd_dump_book *book, const char *volume_uuid,
+                                 struct pd_error *err)
+{
+    struct pd_entry_text entry = entry_of("labelling");
+
+    pd_entry_word(&entry, volume_uuid);
+    return append(book, &entry, false, true, err);
+}
+
 enum pd_status pd_book_labelled(struct pd_dump_book *book, const char *volume_uuid,
                                 struct pd_error *err)
 {
     struct pd_entry_text entry = entry_of("labelled");
 
     pd_entry_word(&entry, volume_uuid);
-    return append(book, &entry, true, false, err);
+    return append(book, &entry, true, true, err);
 }
 
 enum pd_status pd_book_volume(struct pd_dump_book *book, const struct pd_volume_row *volume,

@@ -22,6 +22,7 @@
  * and notes for a later run alone:
  *
  *     option    <key> <value>
+ *     labelling <uuid> (a medium may bear the label from now on)
  *     list      <layout> <size> <items> <files> <bytes> <archive-bytes> <largest> <path>
  *     indexed   <copy> <tape-file> <volume-uuid>
  *     dropped   index (the last one is written anew)
@@ -113,6 +114,8 @@ PD_MUST_USE enum pd_status pd_book_abandon(struct pd_dump_book *book, uint64_t s
 PD_MUST_USE enum pd_status pd_book_verified(struct pd_dump_book *book, uint64_t seq, unsigned copy,
                                             const struct pd_verify_result *result,
                                             struct pd_error *err);
+PD_MUST_USE enum pd_status pd_book_labelling(struct pd_dump_book *book, const char *volume_uuid,
+                                             struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_labelled(struct pd_dump_book *book, const char *volume_uuid,
                                             struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_volume(struct pd_dump_book *book,

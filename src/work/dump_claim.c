@@ -117,8 +117,19 @@ enum pd_status pd_dump_claim_dump(struct pd_dumping *d, struct pd_error *err)
     return status;
 }
 
-struct pd_pool_run pd_dump_pool_run(const struct pd_dumping *d)
+static enum pd_status note_label(void *arg, const char *uuid, struct pd_error *err)
 {
-    return (struct pd_pool_run){d->catalog, d->run.id,
-                                (int64_t)d->options->config->claim_limit_ns};
+    struct pd_dumping *d = arg;
+
+    return pd_book_labelling(&d->book, uuid, err);
+}
+
+struct pd_pool_run pd_dump_pool_run(struct pd_dumping *d)
+{
+    return (struct pd_pool_run){.catalog = d->catalog,
+                                .id = d->run.id,
+                                .limit_ns = (int64_t)d->options->config->claim_limit_ns,
+                                .dump = d->row->uuid,
+                                .on_label = note_label,
+                                .label_arg = d};
 }

@@ -72,14 +72,16 @@ static enum pd_status at_once(struct pd_dumping *d,
                               enum pd_status (*fn)(struct pd_dumping *d, struct pd_error *err),
                               struct pd_error *err)
 {
-    enum pd_status status;
+    enum pd_status status = PD_CATALOG_LOST;
 
-    pd_catalog_try_once(d->catalog, true);
-    status = fn(d, err);
-    if (pd_status_retryable(status) && pd_status_exit(status) == PD_EXIT_CATALOG) {
-        pd_catalog_try_once(d->catalog, status == PD_CATALOG_LOST);
+    for (int i = 0; i < 2 && pd_status_retryable(status) &&
+                    pd_status_exit(status) == PD_EXIT_CATALOG; i++) {
         pd_error_clear(err);
-        status = fn(d, err);
+        pd_catalog_try_once(d->catalog, status == PD_CATALOG_LOST);
+        status = pd_catalog_run_beat(d->catalog, d->run.id, err); /* is it there? */
+        if (status == PD_OK) {
+            status = fn(d, err);
+        }
     }
     pd_catalog_try_once(d->catalog, false);
     return status;

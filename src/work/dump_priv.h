@@ -116,7 +116,7 @@ PD_MUST_USE enum pd_status pd_dump_claim_source(struct pd_dumping *d, const char
                                                 struct pd_error *err);
 void pd_dump_forget_roots(struct pd_dumping *d);
 PD_MUST_USE enum pd_status pd_dump_claim_dump(struct pd_dumping *d, struct pd_error *err);
-struct pd_pool_run pd_dump_pool_run(const struct pd_dumping *d);
+struct pd_pool_run pd_dump_pool_run(struct pd_dumping *d);
 
 /* dump_plan.c: options and pool as the book keeps them. A plan owns what it points to. */
 struct pd_dump_plan {

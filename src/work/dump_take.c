@@ -346,7 +346,6 @@ static enum pd_status take_volume(struct pd_catalog *catalog, struct pd_dump_boo
     uint64_t tape_files = count(r), used = count(r);
     int64_t last_written = number(r);
 
-    (void)book;
     enum pd_status status = check(r, err);
     if (status == PD_OK) { /* verifications have set more in the catalog meanwhile */
         status = pd_catalog_volume_find(catalog, uuid, &row, err);
@@ -354,10 +353,20 @@ static enum pd_status take_volume(struct pd_catalog *catalog, struct pd_dump_boo
     if (status != PD_OK) {
         return status;
     }
-    row.state = row.state == PD_VOLUME_BAD ? row.state : now; /* nothing mends it */
-    row.tape_files = tape_files;
-    row.used = used;
-    row.last_written = last_written;
+    bool used_since = false;
+    status = pd_catalog_volume_used_since(catalog, row.id, book->dump_id, tape_files, &used_since,
+                                          err);
+    if (status != PD_OK) {
+        return status;
+    }
+    if (!used_since) {
+        row.tape_files = tape_files;
+        row.used = used;
+        row.last_written = last_written;
+    }
+    if (row.state != PD_VOLUME_BAD && (!used_since || now == PD_VOLUME_BAD)) { /* nothing mends it */
+        row.state = now;
+    }
     return pd_catalog_volume_update(catalog, &row, err);
 }
 

@@ -32,6 +32,9 @@ enum pd_status pd_pool_label_volume(struct pd_pool *pool, struct pd_volume_row *
     struct pd_label *label = calloc(1, sizeof *label);
     enum pd_status status = label ? PD_OK : pd_error_memory(err, "a label");
 
+    if (status == PD_OK && !labelled && pool->run.on_label) {
+        status = pool->run.on_label(pool->run.label_arg, rows[i].uuid, err);
+    }
     if (status == PD_OK && !labelled) {
         make_label(pool, rows, i, label);
         status = pd_pool_format(pool, i, label, err);
@@ -40,6 +43,7 @@ enum pd_status pd_pool_label_volume(struct pd_pool *pool, struct pd_volume_row *
     if (status == PD_OK) {
         rows[i].state = PD_VOLUME_APPENDABLE;
         rows[i].tape_files = 1;
+        rows[i].reserved_by[0] = '\0';
         copy->volume = rows[i];
         copy->fresh = true;
     }

@@ -70,6 +70,7 @@ static void fill_row(const struct pd_pool *pool, size_t i, uint64_t number,
     row->copy = (unsigned)(i + 1);
     row->pair = number;
     row->state = PD_VOLUME_RESERVED;
+    snprintf(row->reserved_by, sizeof row->reserved_by, "%s", pool->run.dump ? pool->run.dump : "");
     row->block_size = pool->config.block_size;
     row->created = pd_clock_utc(pool->env->clock) / PD_NS_PER_S * PD_NS_PER_S;
 }
@@ -95,20 +96,21 @@ static enum pd_status claim_labels(struct pd_pool *pool, const struct pd_volume_
     return status;
 }
 
-/* Takes back what was reserved and not used. */
-static void remove_rows(struct pd_pool *pool, struct pd_volume_row *rows)
+/* A lost copy has a label too, which its partners name, and no row. */
+static enum pd_status add_rows(struct pd_pool *pool, struct pd_volume_row *rows,
+                               struct pd_error *err)
 {
-    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
-        struct pd_error late = PD_ERROR_INIT;
-        if (rows[i].id != 0 && rows[i].state == PD_VOLUME_RESERVED &&
-            pd_catalog_volume_remove(pool->run.catalog, rows[i].id, &late) != PD_OK) {
-            pd_log_error(pool->env->log, PD_LOG_WARN, &late);
+    struct pd_volume_row *wanted[PD_COPIES_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < pool->config.copy_count; i++) {
+        if (pool->copies[i].target) {
+            wanted[count++] = &rows[i];
         }
-        rows[i].id = 0;
     }
+    return pd_catalog_volumes_add(pool->run.catalog, wanted, count, err);
 }
 
-/* A lost copy has a label too, which its partners name, and no row. */
 static enum pd_status reserve_pair(struct pd_pool *pool, struct pd_volume_row *rows,
                                    struct pd_error *err)
 {
@@ -124,13 +126,8 @@ static enum pd_status reserve_pair(struct pd_pool *pool, struct pd_volume_row *r
         if (status == PD_OK) {
             status = claim_labels(pool, rows, err);
         }
-        for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
-            if (pool->copies[i].target) {
-                status = pd_catalog_volume_add(pool->run.catalog, &rows[i], err);
-            }
-        }
-        if (status != PD_OK) {
-            remove_rows(pool, rows);
+        if (status == PD_OK) {
+            status = add_rows(pool, rows, err);
         }
     }
     return status;
@@ -176,9 +173,26 @@ bool pd_pool_has_spare(const struct pd_pool *pool, uint64_t pair)
 
 void pd_pool_give_back(struct pd_pool *pool)
 {
-    for (size_t i = 0; i < pool->spare_count; i++) {
-        remove_rows(pool, pool->spares[i]);
+    int64_t *ids = calloc(pool->spare_count + 1, PD_COPIES_MAX * sizeof *ids);
+    struct pd_error late = PD_ERROR_INIT;
+    enum pd_status status = PD_OK;
+    size_t count = 0;
+
+    for (size_t i = 0; i < pool->spare_count * PD_COPIES_MAX && ids; i++) {
+        const struct pd_volume_row *row = &pool->spares[i / PD_COPIES_MAX][i % PD_COPIES_MAX];
+        if (row->id != 0 && row->state == PD_VOLUME_RESERVED) {
+            ids[count++] = row->id;
+        }
     }
+    pd_catalog_try_once(pool->run.catalog, true);
+    if (ids) {
+        status = pd_catalog_volumes_forget(pool->run.catalog, ids, count, &late);
+    }
+    pd_catalog_try_once(pool->run.catalog, false);
+    if (status != PD_OK) {
+        pd_log_error(pool->env->log, PD_LOG_WARN, &late);
+    }
+    free(ids);
     free(pool->spares);
     pool->spares = NULL;
     pool->spare_count = pool->spares_used = 0;
@@ -186,106 +200,45 @@ void pd_pool_give_back(struct pd_pool *pool)
 
 /* ---- what an earlier run reserved ---- */
 
-struct heritage {
+struct earlier {
     const struct pd_pool_run *run;
-    struct pd_pool *pool;
-    struct pd_volume_row *rows;
+    char (*except)[PD_UUID_TEXT];
+    size_t except_count;
+    int64_t *ids;
     size_t count;
-    const char *label; /* looked for on a target */
-    bool found;
 };
 
-static enum pd_status keep_reserved(void *arg, const struct pd_volume_row *row,
-                                    struct pd_error *err)
+static enum pd_status take_earlier(void *arg, const struct pd_volume_row *row,
+                                   struct pd_error *err)
 {
-    struct heritage *h = arg;
+    struct earlier *e = arg;
+    bool wanted = row->state == PD_VOLUME_RESERVED && strcmp(row->reserved_by, e->run->dump) == 0;
 
-    if (row->state != PD_VOLUME_RESERVED || (h->pool && pd_pool_has_spare(h->pool, row->pair))) {
+    for (size_t i = 0; i < e->except_count; i++) {
+        wanted = wanted && strcmp(row->uuid, e->except[i]) != 0;
+    }
+    int64_t *grown = wanted ? reallocarray(e->ids, e->count + 1, sizeof *grown) : NULL;
+    if (!wanted) {
         return PD_OK;
     }
-    struct pd_volume_row *grown = reallocarray(h->rows, h->count + 1, sizeof *grown);
     if (!grown) {
         return pd_error_memory(err, "labels");
     }
-    h->rows = grown;
-    grown[h->count++] = *row;
+    e->ids = grown;
+    grown[e->count++] = row->id;
     return PD_OK;
 }
 
-/* Inherited, or let go of by a run that ended before it could give it back: that is claimed first. */
-static enum pd_status is_ours(const struct heritage *h, const struct pd_volume_row *row, bool *is,
-                              struct pd_error *err)
+enum pd_status pd_pool_drop_reserved(const struct pd_pool_run *run, char (*except)[PD_UUID_TEXT],
+                                     size_t count, struct pd_error *err)
 {
-    struct pd_claim claim = {.kind = PD_CLAIM_VOLUME, .name = row->label};
-    struct pd_run_row owner;
-    bool owned = false;
-    enum pd_status status = pd_catalog_claim_owner(h->run->catalog, claim.kind, claim.name, &owner,
-                                                   &owned, err);
+    struct earlier e = {.run = run, .except = except, .except_count = count};
+    enum pd_status status = pd_catalog_volumes(run->catalog, take_earlier, &e, err);
 
-    *is = status == PD_OK && owned && owner.id == h->run->id;
-    if (status != PD_OK || owned || !h->pool || pd_volume_is_elsewhere(row)) {
-        return status;
+    if (status == PD_OK) {
+        status = pd_catalog_volumes_forget(run->catalog, e.ids, e.count, err);
     }
-    status = pd_catalog_claim(h->run->catalog, h->run->id, &claim, 1, h->run->limit_ns, err);
-    *is = status == PD_OK;
-    if (status == PD_BUSY) {
-        pd_error_clear(err);
-        status = PD_OK;
-    }
-    return status;
-}
-
-static enum pd_status is_label(void *arg, const char *label, struct pd_error *err)
-{
-    struct heritage *h = arg;
-
-    (void)err;
-    h->found = h->found || strcmp(label, h->label) == 0;
-    return PD_OK;
-}
-
-/* A kill may have come between the medium and the journal: where one of a pair bears its label, or that
- * cannot be told, the pair is finished later. */
-static enum pd_status find_on_media(struct heritage *h, const struct pd_volume_row *of,
-                                    struct pd_error *err)
-{
-    struct pd_pool *pool = h->pool;
-    enum pd_status status = PD_OK;
-
-    h->found = false;
-    for (size_t n = 0; n < h->count && !h->found && status == PD_OK; n++) {
-        const struct pd_volume_row *row = &h->rows[n];
-        size_t i = row->copy - 1;
-        if (row->pair != of->pair || strcmp(row->pool, of->pool) != 0) {
-            continue;
-        }
-        h->label = row->label;
-        h->found = row->copy == 0 || i >= pool->config.copy_count || !pool->copies[i].target ||
-                   strcmp(row->location, pool->clean[i]) != 0;
-        if (!h->found) {
-            status = pd_target_volumes(pool->copies[i].target, is_label, h, err);
-        }
-    }
-    return status;
-}
-
-enum pd_status pd_pool_drop_inherited(const struct pd_pool_run *run, struct pd_pool *pool,
-                                      struct pd_error *err)
-{
-    struct heritage h = {.run = run, .pool = pool};
-    enum pd_status status = pd_catalog_volumes(run->catalog, keep_reserved, &h, err);
-
-    for (size_t i = 0; i < h.count && status == PD_OK; i++) {
-        bool ours = false;
-        status = is_ours(&h, &h.rows[i], &ours, err);
-        if (status == PD_OK && ours && pool) {
-            status = find_on_media(&h, &h.rows[i], err);
-        }
-        if (status == PD_OK && ours && !h.found) {
-            status = pd_catalog_volume_remove(run->catalog, h.rows[i].id, err);
-        }
-    }
-    free(h.rows);
+    free(e.ids);
     return status;
 }
 

@@ -3,41 +3,45 @@
 
 #include "pool_priv.h"
 
-/* A pair that a run reserved, and maybe began to label, but never used. */
+enum { PREFIX_LEN = 2 };
+
+/*
+ * A pair that a run reserved, and maybe began to label. While the dump that it was reserved for is not done
+ * it is that one's alone: its journal may have labelled it, and filled it, without the catalog.
+ */
 struct unfinished {
     struct pd_pool *pool;
     uint64_t after, pair; /* the lowest above `after`; 0: none */
+    char prefix[PREFIX_LEN + 1];
     struct pd_volume_row rows[PD_COPIES_MAX];
     struct pd_claim claims[PD_COPIES_MAX];
-    bool claimed;
     bool labelled[PD_COPIES_MAX]; /* the medium bears it */
     size_t found, reserved;
 };
 
-/* Reserved by a run that is gone, or that has let go of it; labels on disks of another host are that
- * one's. */
 static bool is_unused(const struct unfinished *u, const struct pd_volume_row *row)
 {
     const struct pd_pool *pool = u->pool;
     size_t i = row->copy - 1;
 
-    return row->copy > 0 && i < pool->config.copy_count && row->pair > u->after && row->used == 0 &&
+    return row->copy > 0 && i < pool->config.copy_count && row->used == 0 &&
            strcmp(row->pool, pool->config.name) == 0 &&
            row->block_size == pool->config.block_size &&
-           strcmp(row->location, pool->clean[i]) == 0 &&
-           !pd_volume_is_elsewhere(row) &&
+           strcmp(row->location, pool->clean[i]) == 0 && !pd_volume_is_elsewhere(row) &&
            ((row->state == PD_VOLUME_RESERVED && row->tape_files == 0) ||
             (row->state == PD_VOLUME_APPENDABLE && row->tape_files == 1));
 }
 
+/* A number may be in use with two prefixes: then the other one's turn comes in another run. */
 static enum pd_status lowest(void *arg, const struct pd_volume_row *row, struct pd_error *err)
 {
     struct unfinished *u = arg;
 
     (void)err;
-    if (is_unused(u, row) && row->state == PD_VOLUME_RESERVED &&
+    if (is_unused(u, row) && row->state == PD_VOLUME_RESERVED && row->pair > u->after &&
         !pd_pool_has_spare(u->pool, row->pair) && (u->pair == 0 || row->pair < u->pair)) {
         u->pair = row->pair;
+        memcpy(u->prefix, row->label, PREFIX_LEN);
     }
     return PD_OK;
 }
@@ -47,7 +51,8 @@ static enum pd_status take_row(void *arg, const struct pd_volume_row *row, struc
     struct unfinished *u = arg;
 
     (void)err;
-    if (row->pair == u->pair && is_unused(u, row)) {
+    if (row->pair == u->pair && is_unused(u, row) &&
+        strncmp(row->label, u->prefix, PREFIX_LEN) == 0 && !u->rows[row->copy - 1].label[0]) {
         u->rows[row->copy - 1] = *row;
         u->found++;
         u->reserved += row->state == PD_VOLUME_RESERVED;
@@ -58,38 +63,61 @@ static enum pd_status take_row(void *arg, const struct pd_volume_row *row, struc
 static enum pd_status read_rows(struct unfinished *u, struct pd_error *err)
 {
     u->found = u->reserved = 0;
+    memset(u->rows, 0, sizeof u->rows);
     return pd_catalog_volumes(u->pool->run.catalog, take_row, u, err);
 }
 
-/* Who reserves has claimed before that is on record: what can be claimed is nobody's. *mine: it is ours
- * now, and nothing has changed meanwhile. */
+/* Nobody's, or of the dump at hand? */
+static enum pd_status is_free(struct unfinished *u, bool *is, struct pd_error *err)
+{
+    const struct pd_pool_run *run = &u->pool->run;
+    struct pd_dump_row *dump = calloc(1, sizeof *dump);
+    enum pd_status status = dump ? PD_OK : pd_error_memory(err, "a dump");
+
+    *is = true;
+    for (size_t i = 0; i < PD_COPIES_MAX && *is && status == PD_OK; i++) {
+        const char *by = u->rows[i].reserved_by;
+        if (u->rows[i].state != PD_VOLUME_RESERVED || !by[0] ||
+            (run->dump && strcmp(by, run->dump) == 0)) {
+            continue;
+        }
+        status = pd_catalog_dump_find(run->catalog, by, dump, err);
+        *is = status == PD_OK && dump->state == PD_DUMP_DONE;
+        if (status == PD_NOT_FOUND) {
+            pd_error_clear(err);
+            status = PD_OK;
+        }
+    }
+    free(dump);
+    return status;
+}
+
+/* *mine: it is ours now, and nothing has changed meanwhile. */
 static enum pd_status take_over(struct unfinished *u, bool *mine, struct pd_error *err)
 {
     struct pd_pool_run run = u->pool->run;
-    size_t count = u->pool->config.copy_count;
-    enum pd_status status = PD_OK;
+    size_t count = 0, found = u->found, reserved = u->reserved;
+    enum pd_status status;
 
-    *mine = false;
-    if (u->found != count) {
-        return PD_OK;
-    }
-    for (size_t i = 0; i < count; i++) {
-        u->claims[i] = (struct pd_claim){.kind = PD_CLAIM_VOLUME, .name = u->rows[i].label};
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        if (u->rows[i].label[0]) {
+            u->claims[count++] =
+                (struct pd_claim){.kind = PD_CLAIM_VOLUME, .name = u->rows[i].label};
+        }
     }
     status = pd_catalog_claim(run.catalog, run.id, u->claims, count, run.limit_ns, err);
-    u->claimed = *mine = status == PD_OK;
+    *mine = status == PD_OK;
     if (status == PD_BUSY) {
         pd_error_clear(err);
-        status = PD_OK;
+        return PD_OK;
     }
-    if (status == PD_OK && *mine) {
+    if (status == PD_OK) {
         status = read_rows(u, err);
-        *mine = status == PD_OK && u->found == count && u->reserved > 0;
+        *mine = status == PD_OK && u->found == found && u->reserved == reserved;
     }
     return status;
 }
 
-/* What has been written to belongs to the run that did, whose journal the catalog has not taken yet. */
 static enum pd_status look(struct unfinished *u, size_t i, bool *good, struct pd_error *err)
 {
     struct pd_target *target = u->pool->copies[i].target;
@@ -109,7 +137,8 @@ static enum pd_status look(struct unfinished *u, size_t i, bool *good, struct pd
         status = pd_target_position(target, &position, &why);
     }
     if (status == PD_OK && position.file_count != 1) {
-        status = pd_error_set(&why, PD_EXISTS, 0, "is in use; resume the dump that was interrupted");
+        status = pd_error_set(&why, PD_WRONG_VOLUME, 0,
+                              "holds more than its label, though it is only reserved");
     }
     if (status == PD_INTERRUPTED || status == PD_NO_MEMORY) {
         *err = why;
@@ -141,30 +170,64 @@ static enum pd_status finish_volume(struct unfinished *u, size_t i, bool *good,
     return PD_OK;
 }
 
+/* No medium bears a label of it: it is not needed. */
+static enum pd_status forget(struct unfinished *u, struct pd_error *err)
+{
+    int64_t ids[PD_COPIES_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        if (u->rows[i].id != 0) {
+            ids[count++] = u->rows[i].id;
+        }
+    }
+    return pd_catalog_volumes_forget(u->pool->run.catalog, ids, count, err);
+}
+
 static enum pd_status let_go(struct unfinished *u, struct pd_error *err)
 {
     enum pd_status status = PD_OK;
 
-    for (size_t i = 0; i < u->pool->config.copy_count && status == PD_OK; i++) {
+    for (size_t i = 0; i < u->found && status == PD_OK; i++) {
         status = pd_catalog_unclaim(u->pool->run.catalog, u->pool->run.id, &u->claims[i], err);
     }
     return status;
 }
 
-static enum pd_status finish_pair(struct unfinished *u, bool *good, struct pd_error *err)
+/* Where a medium bears one of its labels, it is finished. */
+static enum pd_status finish_claimed(struct unfinished *u, bool *good, struct pd_error *err)
 {
     size_t count = u->pool->config.copy_count;
-    enum pd_status status;
+    bool any = false, sound = true;
+    enum pd_status status = PD_OK;
 
-    u->claimed = false;
-    status = take_over(u, good, err);
-    for (size_t i = 0; i < count && *good && status == PD_OK; i++) {
-        status = look(u, i, good, err);
+    *good = false;
+    for (size_t i = 0; i < count && status == PD_OK; i++) {
+        if (u->rows[i].label[0]) {
+            status = look(u, i, &sound, err);
+            any = any || u->labelled[i];
+        }
     }
+    if (status == PD_OK && sound && !any && u->reserved == u->found) {
+        return forget(u, err);
+    }
+    *good = status == PD_OK && sound && any && u->found == count;
     for (size_t i = 0; i < count && *good && status == PD_OK; i++) {
         status = finish_volume(u, i, good, err);
     }
-    return status == PD_OK && u->claimed && !*good ? let_go(u, err) : status;
+    return status == PD_OK && !*good ? let_go(u, err) : status;
+}
+
+static enum pd_status finish_pair(struct unfinished *u, bool *good, struct pd_error *err)
+{
+    bool is = false;
+    enum pd_status status = is_free(u, &is, err);
+
+    *good = false;
+    if (status == PD_OK && is) {
+        status = take_over(u, &is, err);
+    }
+    return status == PD_OK && is ? finish_claimed(u, good, err) : status;
 }
 
 enum pd_status pd_pool_finish_pair(struct pd_pool *pool, bool *good, struct pd_error *err)

@@ -452,11 +452,12 @@ static enum pd_status catch_up(struct resuming *r, bool *done, struct pd_error *
     return status;
 }
 
-static enum pd_status drop_inherited(struct pd_dumping *d, struct pd_error *err)
+/* What the run before had reserved; the one that goes on reserves its own. */
+static enum pd_status drop_reserved(struct resuming *r, struct pd_error *err)
 {
-    const struct pd_pool_run run = pd_dump_pool_run(d);
+    const struct pd_pool_run run = pd_dump_pool_run(r->d);
 
-    return pd_pool_drop_inherited(&run, d->pool, err);
+    return pd_pool_drop_reserved(&run, r->story.labels, r->story.label_count, err);
 }
 
 static enum pd_status prepare(struct resuming *r, struct pd_error *err)
@@ -477,7 +478,7 @@ static enum pd_status prepare(struct resuming *r, struct pd_error *err)
         status = pd_dump_open_pool(d, &r->story.plan.pool, err);
     }
     if (status == PD_OK) {
-        status = drop_inherited(d, err);
+        status = drop_reserved(r, err);
     }
     if (status == PD_OK) {
         status = load(r, err);
@@ -511,7 +512,7 @@ static enum pd_status tell_outcome(struct resuming *r, struct pd_error *err)
     }
     status = load(r, err);
     if (status == PD_OK) {
-        status = drop_inherited(d, err);
+        status = drop_reserved(r, err);
     }
     if (status == PD_OK && verdict != PD_OK) {
         status = pd_error_set(err, verdict, 0, "recorded as it ended; see show %s", d->row->name);

@@ -156,6 +156,23 @@ static enum pd_status read_option(struct pd_story *story, const struct pd_entry 
                              : bad(entry, err);
 }
 
+static enum pd_status read_labelling(struct pd_story *story, const struct pd_entry *entry,
+                                     struct pd_error *err)
+{
+    char(*grown)[PD_UUID_TEXT] =
+        reallocarray(story->labels, story->label_count + 1, sizeof *grown);
+
+    if (!grown) {
+        return pd_error_memory(err, "labels");
+    }
+    story->labels = grown;
+    if (entry->count < 2) {
+        return bad(entry, err);
+    }
+    snprintf(grown[story->label_count++], sizeof *grown, "%s", entry->fields[1]);
+    return PD_OK;
+}
+
 static enum pd_status read_entry(struct pd_story *story, const struct pd_entry *entry,
                                  struct pd_error *err)
 {
@@ -165,7 +182,7 @@ static enum pd_status read_entry(struct pd_story *story, const struct pd_entry *
     } kinds[] = {
         {"option", read_option},   {"list", read_list},       {"listed", read_listed},
         {"begin", read_begin},     {"written", read_written}, {"abandon", read_abandon},
-        {"indexed", read_indexed}, {"dropped", read_dropped},
+        {"indexed", read_indexed}, {"dropped", read_dropped}, {"labelling", read_labelling},
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -200,5 +217,6 @@ void pd_story_release(struct pd_story *story)
 {
     pd_plan_release(&story->plan);
     free(story->archives);
+    free(story->labels);
     memset(story, 0, sizeof *story);
 }

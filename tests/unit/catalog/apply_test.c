@@ -355,7 +355,7 @@ static void one_by_one(struct cat_case *c, const int64_t volumes[2])
     e.archive.seq = 2;
     cat_ok(c, begin_entry(c->catalog, &e, &c->err));
     cat_ok(c, pd_catalog_archive_abandon(c->catalog, e.archive.id, &c->err));
-    cat_ok(c, pd_catalog_volume_remove(c->catalog, spare, &c->err));
+    cat_ok(c, pd_catalog_volumes_forget(c->catalog, &spare, 1, &c->err));
     cat_ok(c, pd_catalog_volume_find(c->catalog, "V1", &volume, &c->err));
     volume.state = PD_VOLUME_FULL_STATE;
     cat_ok(c, pd_catalog_volume_update(c->catalog, &volume, &c->err));

@@ -192,6 +192,7 @@ static void an_older_catalog_is_migrated(void **state)
             cat_sql(c, text);
         }
     }
+    cat_sql(c, "ALTER TABLE volume DROP COLUMN reserved_by");
     if (!server) {
         cat_sql(c, "ALTER TABLE volume DROP COLUMN host");
     }
@@ -1050,6 +1051,7 @@ static struct pd_volume_row full_volume(void)
     fill(row.pool, sizeof row.pool, 'p');
     fill(row.location, sizeof row.location, 'l');
     fill(row.host, sizeof row.host, 'h');
+    fill(row.reserved_by, sizeof row.reserved_by, 'r');
     return row;
 }
 
@@ -1061,6 +1063,7 @@ static void assert_volume_equal(const struct pd_volume_row *a, const struct pd_v
     assert_string_equal(a->pool, b->pool);
     assert_string_equal(a->location, b->location);
     assert_string_equal(a->host, b->host);
+    assert_string_equal(a->reserved_by, b->reserved_by);
     assert_true(a->copy == b->copy && a->pair == b->pair && a->state == b->state);
     assert_true(a->block_size == b->block_size && a->used == b->used);
     assert_true(a->tape_files == b->tape_files && a->created == b->created);
@@ -1123,6 +1126,7 @@ static void a_volume_changes_all_but_its_label_and_birth(void **state)
         row.pair = 4;
         row.location[0] = 'm';
         row.host[0] = 'n';
+        row.reserved_by[0] = 's';
         row.block_size = 65536;
         row.used = 7;
         row.tape_files = 8;
@@ -1495,7 +1499,7 @@ static void an_export_is_stable_text(void **state)
         "\tstarted=1\tfinished=0\tarchives=0\tfiles=0\tbytes=0\tproblems=0\tskipped=0\n"
         "volume\tid=1\tlabel=V1\tuuid=abcd0001-0000-4000-8000-000000000001\tpool=pool\tcopy=1"
         "\tpair=0\tstate=appendable\tlocation=disk:/v\tblock_size=65536\tused=65536\ttape_files=2"
-        "\tcreated=5\tlast_written=1700000000000000000\tlast_verified=0\thost=lab-1\n"
+        "\tcreated=5\tlast_written=1700000000000000000\tlast_verified=0\thost=lab-1\treserved_by=\n"
         "archive\tid=1\tdump_id=1\tseq=1\tname=d1.1\trecord_size=65536\trecords=1\tfiles=1"
         "\tpayload_bytes=512\tpayload_files=1\tmanifest_offset=1024\trecord_digests=";
     static const char tail[] =

@@ -656,12 +656,14 @@ static void test_never_labelled(void **state)
     expect_problems(set, 0, NULL, NULL);
 }
 
-/* A label that a run has for later: no medium needs to bear it, but one may. */
+/* A label that a run has for later: no medium needs to bear it, but one may; and may hold more. */
 static void test_reserved(void **state)
 {
     struct verify_set *set = *state;
     struct pd_volume_row volume;
     struct told told;
+    char *record;
+    uint32_t number = 0;
 
     find_volume(set, "PD100001", &volume);
     snprintf(volume.label, sizeof(volume.label), "PD100002");
@@ -686,6 +688,21 @@ static void test_reserved(void **state)
             verify_set_close(target);
         }
     }
+    struct pd_target *target = verify_set_mount(set, 0, "");
+    OK(pd_target_mount(target, "PD100002", err));
+    record = pd_record_alloc(volume.block_size);
+    assert_non_null(record);
+    memset(record, 0, volume.block_size);
+    OK(pd_target_begin(target, "d.0001", &number, err));
+    OK(pd_target_write(target, record, volume.block_size, err));
+    OK(pd_target_end(target, true, err));
+    verify_set_close(target);
+    free(record);
+    OK(agree(set, NULL, &told, err));
+    assert_string_equal(text_of(&told.problems), "");
+    assert_non_null(strstr(text_of(&told.warnings), "PD100002: is only reserved in the catalog, and "
+                                                    "holds 2 tape files"));
+    forget(&told);
 }
 
 static void test_busy_drive(void **state)

@@ -25,6 +25,9 @@ struct bed {
     struct pd_pool_config config;
     struct pd_pool *pool;
     struct pd_run_row run;
+    const char *dump; /* UUID of the dump that runs are for, or NULL */
+    char labels[8][PD_UUID_TEXT]; /* that were about to be written */
+    size_t label_count;
 };
 
 static int64_t new_run(struct bed *b)
@@ -78,9 +81,21 @@ static int end(void **state)
 
 /* ---- runs and their volumes ---- */
 
+static enum pd_status note_label(void *arg, const char *uuid, struct pd_error *err)
+{
+    struct bed *b = arg;
+
+    (void)err;
+    assert_in_range(b->label_count, 0, 7);
+    (void)snprintf(b->labels[b->label_count++], PD_UUID_TEXT, "%s", uuid);
+    return PD_OK;
+}
+
 static enum pd_status open_for(struct bed *b, int64_t run)
 {
-    const struct pd_pool_run who = {b->c->catalog, run, LIMIT};
+    const struct pd_pool_run who = {.catalog = b->c->catalog, .id = run, .limit_ns = LIMIT,
+                                    .dump = b->dump, .on_label = b->dump ? note_label : NULL,
+                                    .label_arg = b};
 
     close_pool(b);
     pd_error_clear(&b->c->err);
@@ -527,7 +542,29 @@ static uint64_t rows(struct bed *b)
     return (uint64_t)cat_number(b->c, "SELECT COUNT(*) FROM volume");
 }
 
-/* A run reserves so many pairs, and labels one of them unless that is 0; then it is killed. */
+/* A dump; while it is at hand, runs are for it. */
+static int64_t begin_dump(struct bed *b, const char *name)
+{
+    static char uuid[PD_UUID_TEXT];
+    struct pd_dump_row row;
+    int64_t id = cat_dump(b->c, name, COPIES, 1);
+
+    cat_ok(b->c, pd_catalog_dump_find(b->c->catalog, name, &row, &b->c->err));
+    memcpy(uuid, row.uuid, sizeof uuid);
+    b->dump = uuid;
+    b->label_count = 0;
+    return id;
+}
+
+static void end_dump(struct bed *b, int64_t id)
+{
+    char sql[96];
+
+    (void)snprintf(sql, sizeof sql, "UPDATE dump SET state = 'done' WHERE id = %d", (int)id);
+    cat_sql(b->c, sql);
+}
+
+/* A run reserves so many pairs, and labels one of them unless that is not wished; then it is killed. */
 static int64_t reserve_and_die(struct bed *b, size_t count, bool label)
 {
     int64_t run = new_run(b);
@@ -640,36 +677,69 @@ static void a_disk_without_end_needs_one_pair(void **state)
     assert_int_equal(pd_pool_spares(b->pool), 0);
 }
 
-static void what_a_dead_run_reserved_is_labelled_by_the_next(void **state)
+static void what_a_dump_reserved_is_its_own_until_it_is_done(void **state)
 {
     struct bed *b = *state;
-    int64_t mine = b->run.id;
+    int64_t mine = b->run.id, dump = begin_dump(b, "first"), other = reserve_and_die(b, 2, true);
 
-    (void)reserve_and_die(b, 2, true); /* labelled, but never told */
-    is_in_state(b, "PD100001", PD_VOLUME_RESERVED);
+    assert_int_equal(b->label_count, COPIES);
+    assert_string_equal(b->labels[0], row_of(b, "PD100001").uuid);
+    assert_string_equal(row_of(b, "PD100001").reserved_by, b->dump);
+    ml_remove(ml_text("%s/PD100001", b->dirs[0])); /* to the shelf */
+    ml_remove(ml_text("%s/PD200001", b->dirs[1]));
+    (void)begin_dump(b, "second");
     cat_ok(b->c, open_for(b, mine));
+    next_pair(b, "PD100003", "PD200003");
+    assert_int_equal(owner(b, "PD100001"), other);
+    is_in_state(b, "PD100001", PD_VOLUME_RESERVED);
+    is_in_state(b, "PD100002", PD_VOLUME_RESERVED);
+    end_dump(b, dump);
+    cat_sql(b->c, "UPDATE volume SET state = 'full' WHERE state = 'appendable'");
+    next_pair(b, "PD100004", "PD200004"); /* no medium bears them: they are forgotten */
+    assert_int_equal(rows(b), 2 * COPIES);
+    assert_int_equal(cat_check(b->c), 0);
+}
+
+static void a_pair_that_is_half_labelled_is_finished(void **state)
+{
+    struct bed *b = *state;
+    int64_t mine = b->run.id, dump = begin_dump(b, "first");
+    struct pd_volume_row before;
+
+    (void)reserve_and_die(b, 1, true);
+    before = row_of(b, "PD200001");
+    ml_remove(ml_text("%s/PD200001", b->dirs[1]));
+    cat_ok(b->c, open_for(b, mine)); /* by the same dump */
     next_pair(b, "PD100001", "PD200001");
-    is_in_state(b, "PD100001", PD_VOLUME_APPENDABLE);
-    assert_int_equal(owner(b, "PD100001"), mine);
-    cat_sql(b->c, "UPDATE volume SET state = 'full' WHERE pair = 1");
+    assert_string_equal(pd_target_label(pd_pool_copy(b->pool, 1)->target)->uuid, before.uuid);
+    assert_string_equal(row_of(b, "PD200001").reserved_by, "");
+    close_pool(b);
+    cat_sql(b->c, "UPDATE volume SET state = 'full'");
+
+    (void)reserve_and_die(b, 1, true);
+    end_dump(b, dump);
+    (void)begin_dump(b, "second");
+    cat_ok(b->c, open_for(b, mine)); /* by the next, when it is done */
     next_pair(b, "PD100002", "PD200002");
     assert_int_equal(rows(b), 2 * COPIES);
     assert_int_equal(cat_check(b->c), 0);
 }
 
-static void what_a_dead_run_has_written_to_is_left_to_it(void **state)
+static void what_holds_more_than_its_label_is_left_alone(void **state)
 {
     struct bed *b = *state;
-    int64_t mine = b->run.id, other = reserve_and_die(b, 1, true);
+    int64_t mine = b->run.id, dump = begin_dump(b, "first"), other = reserve_and_die(b, 1, true);
 
+    end_dump(b, dump);
     write_file(b, 1, "PD200001", "d.1"); /* one copy is enough */
+    (void)begin_dump(b, "second");
     cat_ok(b->c, open_for(b, mine));
     next_pair(b, "PD100002", "PD200002");
     assert_int_equal(owner(b, "PD100001"), other);
     assert_int_equal(owner(b, "PD200001"), other);
     is_in_state(b, "PD100001", PD_VOLUME_RESERVED);
     has_files(b, 1, "PD200001", 2);
-    assert_non_null(strstr(b->c->log, "resume"));
+    assert_non_null(strstr(b->c->log, "PD200001: holds more than its label"));
 }
 
 static void what_another_host_reserved_is_left_to_it(void **state)
@@ -677,41 +747,42 @@ static void what_another_host_reserved_is_left_to_it(void **state)
     struct bed *b = *state;
     int64_t mine = b->run.id;
 
-    (void)reserve_and_die(b, 1, false);
+    (void)reserve_and_die(b, 1, true);
     cat_sql(b->c, "UPDATE volume SET host = 'elsewhere'");
     cat_ok(b->c, open_for(b, mine));
     next_pair(b, "PD100002", "PD200002");
     is_in_state(b, "PD100001", PD_VOLUME_RESERVED);
 }
 
-static void who_goes_on_for_a_run_drops_what_it_reserved(void **state)
+static void pairs_of_two_prefixes_are_not_mixed(void **state)
 {
     struct bed *b = *state;
-    const struct pd_pool_run mine = {b->c->catalog, b->run.id, LIMIT};
+    int64_t mine = b->run.id;
 
+    (void)reserve_and_die(b, 1, true);
+    free(b->config.label_prefix);
+    b->config.label_prefix = ml_text("XX");
+    (void)reserve_and_die(b, 1, true);
+    cat_sql(b->c, "DELETE FROM volume WHERE label IN ('PD100001', 'XX200001')");
+    cat_ok(b->c, open_for(b, mine));
+    next_pair(b, "XX100002", "XX200002");
+}
+
+static void who_goes_on_with_a_dump_drops_what_it_reserved(void **state)
+{
+    struct bed *b = *state;
+    struct pd_pool_run run = {.catalog = b->c->catalog, .id = b->run.id, .limit_ns = LIMIT};
+
+    (void)begin_dump(b, "first");
     (void)reserve_and_die(b, 3, true); /* the first is labelled, but never told */
-    ml_remove(ml_text("%s/PD200001", b->dirs[1])); /* half of it */
-    cat_ok(b->c, open_for(b, b->run.id));
-    cat_ok(b->c, pd_pool_drop_inherited(&mine, b->pool, &b->c->err)); /* not of this run */
+    run.dump = "another";
+    cat_ok(b->c, pd_pool_drop_reserved(&run, NULL, 0, &b->c->err));
     assert_int_equal(rows(b), 3 * COPIES);
-    claim(b, mine.id, "PD100001");
-    claim(b, mine.id, "PD200001");
-    claim(b, mine.id, "PD100003");
-    cat_ok(b->c, pd_pool_drop_inherited(&mine, b->pool, &b->c->err));
-    assert_int_equal(rows(b), 3 * COPIES - 1);
-    is_in_state(b, "PD100001", PD_VOLUME_RESERVED); /* on its medium */
-    is_in_state(b, "PD200001", PD_VOLUME_RESERVED); /* for its partner's sake */
-    is_in_state(b, "PD200003", PD_VOLUME_RESERVED);
-    cat_ok(b->c, pd_pool_drop_inherited(&mine, NULL, &b->c->err));
-    assert_int_equal(rows(b), 3 * COPIES - 3);
-    cat_sql(b->c, "DELETE FROM claim WHERE CAST(name AS CHAR) = 'PD100002'"); /* let go of */
-    cat_ok(b->c, pd_pool_drop_inherited(&mine, NULL, &b->c->err));
-    assert_int_equal(rows(b), 3 * COPIES - 3);
-    cat_ok(b->c, pd_pool_drop_inherited(&mine, b->pool, &b->c->err));
-    assert_int_equal(rows(b), 3 * COPIES - 4);
-    cat_expect(b->c, PD_NOT_FOUND,
-               pd_catalog_volume_find(b->c->catalog, "PD100001", &(struct pd_volume_row){0},
-                                      &b->c->err));
+    run.dump = b->dump;
+    cat_ok(b->c, pd_pool_drop_reserved(&run, b->labels, b->label_count, &b->c->err));
+    assert_int_equal(rows(b), COPIES);
+    is_in_state(b, "PD100001", PD_VOLUME_RESERVED); /* maybe on its medium */
+    is_in_state(b, "PD200001", PD_VOLUME_RESERVED);
 }
 
 static void a_pair_of_another_host_is_appended_to_where_it_is_here(void **state)
@@ -754,7 +825,7 @@ static void a_label_told_late_changes_nothing(void **state)
     cat_ok(b->c, pd_catalog_volume_labelled(b->c->catalog, row.uuid, &b->c->err));
     is_in_state(b, "PD100001", PD_VOLUME_FULL_STATE);
     assert_int_equal(row_of(b, "PD100001").tape_files, 7);
-    cat_ok(b->c, pd_catalog_volume_remove(b->c->catalog, row.id, &b->c->err));
+    cat_ok(b->c, pd_catalog_volumes_forget(b->c->catalog, &row.id, 1, &b->c->err));
     assert_int_equal(rows(b), COPIES); /* only what is reserved goes */
 }
 
@@ -821,10 +892,12 @@ int main(void)
         TEST(runs_at_once_reserve_numbers_of_their_own),
         TEST(as_many_are_reserved_as_the_rest_may_take),
         TEST(a_disk_without_end_needs_one_pair),
-        TEST(what_a_dead_run_reserved_is_labelled_by_the_next),
-        TEST(what_a_dead_run_has_written_to_is_left_to_it),
+        TEST(what_a_dump_reserved_is_its_own_until_it_is_done),
+        TEST(a_pair_that_is_half_labelled_is_finished),
+        TEST(what_holds_more_than_its_label_is_left_alone),
         TEST(what_another_host_reserved_is_left_to_it),
-        TEST(who_goes_on_for_a_run_drops_what_it_reserved),
+        TEST(pairs_of_two_prefixes_are_not_mixed),
+        TEST(who_goes_on_with_a_dump_drops_what_it_reserved),
         TEST(a_pair_of_another_host_is_appended_to_where_it_is_here),
         TEST(a_pair_of_another_host_is_passed_over_in_silence),
         TEST(a_label_told_late_changes_nothing),
