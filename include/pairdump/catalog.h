@@ -184,7 +184,7 @@ PD_MUST_USE enum pd_status pd_catalog_volume_add(struct pd_catalog *catalog,
 PD_MUST_USE enum pd_status pd_catalog_volume_update(struct pd_catalog *catalog,
                                                     const struct pd_volume_row *row,
                                                     struct pd_error *err);
-/* Have other dumps written to it from that tape file on? */
+/* Have other dumps finished archives on it from that tape file on? */
 PD_MUST_USE enum pd_status pd_catalog_volume_used_since(struct pd_catalog *catalog, int64_t id,
                                                         int64_t dump_id, uint64_t tape_file,
                                                         bool *used, struct pd_error *err);

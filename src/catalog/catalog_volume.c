@@ -227,7 +227,8 @@ enum pd_status pd_catalog_volume_used_since(struct pd_catalog *catalog, int64_t 
     enum pd_status status =
         pd_cat_query(catalog, &stmt, err,
                      "SELECT COUNT(*) FROM copy c JOIN archive a ON a.id = c.archive_id"
-                     " WHERE c.volume_id = ? AND c.tape_file >= ? AND a.dump_id <> ?",
+                     " WHERE c.volume_id = ? AND c.tape_file >= ? AND a.dump_id <> ?"
+                     " AND c.state <> 'writing'",
                      "iii", id, (int64_t)tape_file, dump_id);
 
     if (status == PD_OK) {

@@ -42,11 +42,17 @@ static bool is_here(struct choice *choice, const struct pd_volume_row *row, size
            choice->seen;
 }
 
+/* The catalog may not know yet that the pair at hand is full. */
+static bool is_left(const struct pd_pool_copy *copy, const struct pd_volume_row *row)
+{
+    return copy->volume.id == row->id && copy->volume.state != PD_VOLUME_APPENDABLE;
+}
+
 static bool belongs(struct choice *choice, const struct pd_volume_row *row, size_t i)
 {
     const struct pd_pool *pool = choice->pool;
 
-    return row->state == PD_VOLUME_APPENDABLE && row->pair > 0 && row->copy == i + 1 &&
+    return row->state == PD_VOLUME_APPENDABLE && !is_left(&pool->copies[i], row) && row->pair > 0 && row->copy == i + 1 &&
            strcmp(row->pool, pool->config.name) == 0 &&
            row->block_size == pool->config.block_size &&
            strcmp(row->location, pool->clean[i]) == 0 && is_here(choice, row, i);

@@ -16,6 +16,7 @@ struct unfinished {
     struct pd_volume_row rows[PD_COPIES_MAX];
     struct pd_claim claims[PD_COPIES_MAX];
     bool labelled[PD_COPIES_MAX]; /* the medium bears it */
+    bool present[PD_COPIES_MAX];  /* or is blank, and at hand for it */
     size_t found, reserved;
 };
 
@@ -127,6 +128,7 @@ static enum pd_status look(struct unfinished *u, size_t i, bool *good, struct pd
     enum pd_status status = pd_target_mount(target, row->label, &why);
 
     u->labelled[i] = status == PD_OK;
+    u->present[i] = status == PD_OK || status == PD_BLANK;
     if (status == PD_OK) {
         status = pd_target_claim(target, &why);
     }
@@ -170,7 +172,7 @@ static enum pd_status finish_volume(struct unfinished *u, size_t i, bool *good,
     return PD_OK;
 }
 
-/* No medium bears a label of it: it is not needed. */
+/* No medium is at hand for it: it is not needed. */
 static enum pd_status forget(struct unfinished *u, struct pd_error *err)
 {
     int64_t ids[PD_COPIES_MAX];
@@ -194,7 +196,7 @@ static enum pd_status let_go(struct unfinished *u, struct pd_error *err)
     return status;
 }
 
-/* Where a medium bears one of its labels, it is finished. */
+/* Where a medium bears one of its labels, or a kill left it blank, it is finished. */
 static enum pd_status finish_claimed(struct unfinished *u, bool *good, struct pd_error *err)
 {
     size_t count = u->pool->config.copy_count;
@@ -205,7 +207,7 @@ static enum pd_status finish_claimed(struct unfinished *u, bool *good, struct pd
     for (size_t i = 0; i < count && status == PD_OK; i++) {
         if (u->rows[i].label[0]) {
             status = look(u, i, &sound, err);
-            any = any || u->labelled[i];
+            any = any || u->present[i];
         }
     }
     if (status == PD_OK && sound && !any && u->reserved == u->found) {

@@ -19,6 +19,13 @@ for kind in disk mock; do
     done
 done
 exits 0 "catalog" $PD catalog check
+: >"$T/mock-a/PD100000.tap"
+exits 0 "a blank cartridge among others is passed over" $PD verify --target "mock:$T/mock-a"
+says err "PD100000.*blank" "and told"
+rm "$T/mock-a/PD100000.tap"
+mkdir "$T/blank"
+: >"$T/blank/PD100000.tap"
+exits 2 "nothing but blank ones is nothing verified" $PD verify --target "mock:$T/blank"
 
 mkdir "$T/l"
 exits 0 "label" $PD label "disk:$T/l" MINE01

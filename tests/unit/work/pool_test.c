@@ -279,6 +279,18 @@ static void a_pair_that_nobody_has_is_taken_again(void **state)
     assert_int_equal(owner(b, "PD100001"), b->run.id);
 }
 
+/* Though the catalog has not taken that yet. */
+static void a_pair_that_this_run_has_filled_is_not_taken_again(void **state)
+{
+    struct bed *b = *state;
+
+    cat_ok(b->c, open_for(b, b->run.id));
+    next_pair(b, "PD100001", "PD200001");
+    pd_pool_copy(b->pool, 1)->volume.state = PD_VOLUME_FULL_STATE;
+    next_pair(b, "PD100002", "PD200002");
+    is_in_state(b, "PD200001", PD_VOLUME_APPENDABLE);
+}
+
 static void a_pair_of_a_live_run_is_passed_over(void **state)
 {
     struct bed *b = *state;
@@ -874,6 +886,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_first_pair_is_labelled_and_claimed),
         TEST(a_pair_that_nobody_has_is_taken_again),
+        TEST(a_pair_that_this_run_has_filled_is_not_taken_again),
         TEST(a_pair_of_a_live_run_is_passed_over),
         TEST(the_lowest_pair_that_is_free_is_taken),
         TEST(a_pair_of_a_dead_run_is_taken_over),
