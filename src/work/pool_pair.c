@@ -52,8 +52,8 @@ static bool belongs(struct choice *choice, const struct pd_volume_row *row, size
 {
     const struct pd_pool *pool = choice->pool;
 
-    return row->state == PD_VOLUME_APPENDABLE && !is_left(&pool->copies[i], row) && row->pair > 0 && row->copy == i + 1 &&
-           strcmp(row->pool, pool->config.name) == 0 &&
+    return row->state == PD_VOLUME_APPENDABLE && row->pair > 0 && row->copy == i + 1 &&
+           !is_left(&pool->copies[i], row) && strcmp(row->pool, pool->config.name) == 0 &&
            row->block_size == pool->config.block_size &&
            strcmp(row->location, pool->clean[i]) == 0 && is_here(choice, row, i);
 }
