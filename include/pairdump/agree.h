@@ -11,8 +11,9 @@
  * No contradiction: bad copies that are gone; how many tape files a bad volume has; a bad or
  * unlabelled volume that is not there, unless written copies are on it; what a dump leaves that is
  * at work or was interrupted: a tape file not recorded yet, records that no filemark ends; a volume
- * recorded by another host that is not at the place of that name here, which is out of reach. Labels
- * that are only reserved are not looked for. Dumps may go on meanwhile: what is found beyond the rows is judged by the rows as they are then.
+ * recorded by another host that is not at the place of that name here, which is out of reach.
+ * Labels that are only reserved are not looked for. Dumps may go on meanwhile: what is found beyond
+ * the rows is judged by the rows as they are then.
  */
 #ifndef PAIRDUMP_AGREE_H
 #define PAIRDUMP_AGREE_H

@@ -21,8 +21,8 @@ struct pd_catalog;
 
 enum pd_dump_state { PD_DUMP_INITIALIZE, PD_DUMP_LIST, PD_DUMP_WRITE, PD_DUMP_VERIFY, PD_DUMP_DONE };
 enum pd_copy_state { PD_COPY_WRITING, PD_COPY_WRITTEN, PD_COPY_VERIFIED, PD_COPY_BAD };
-/* Reserved: a label that a run has for a volume which it may come to need; no medium bears it yet, as far
- * as the catalog knows. */
+/* Reserved: a label that a run has for a volume which it may come to need; no medium bears it yet,
+ * as far as the catalog knows. */
 enum pd_volume_state {
     PD_VOLUME_APPENDABLE,
     PD_VOLUME_FULL_STATE,
@@ -135,8 +135,8 @@ void pd_catalog_close(struct pd_catalog *catalog);
 /* A session of its own on the same database, for another thread. */
 PD_MUST_USE enum pd_status pd_catalog_again(const struct pd_catalog *catalog,
                                             struct pd_catalog **out, struct pd_error *err);
-/* once: from now on what a later try could mend is told at once, since the caller tries again by itself, or
- * can do without. */
+/* once: from now on what a later try could mend is told at once, since the caller tries again by
+ * itself, or can do without. */
 void pd_catalog_try_once(struct pd_catalog *catalog, bool once);
 /* File of an embedded catalog, to check free space beside it; NULL for a server. */
 const char *pd_catalog_path(const struct pd_catalog *catalog);
@@ -192,7 +192,8 @@ PD_MUST_USE enum pd_status pd_catalog_volume_used_since(struct pd_catalog *catal
 PD_MUST_USE enum pd_status pd_catalog_volumes_add(struct pd_catalog *catalog,
                                                   struct pd_volume_row *const *rows, size_t count,
                                                   struct pd_error *err);
-/* A reserved one bears its label now; any other is left as it is, since who labelled it said so before. */
+/* A reserved one bears its label now; any other is left as it is, since who labelled it said so
+ * before. */
 PD_MUST_USE enum pd_status pd_catalog_volume_labelled(struct pd_catalog *catalog, const char *uuid,
                                                       struct pd_error *err);
 /* Forgets those that are reserved, all or none of them; what is in use meanwhile stays. */

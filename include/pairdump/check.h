@@ -36,8 +36,8 @@ PD_MUST_USE enum pd_status pd_check_run(const struct pd_env *env, struct pd_cata
 
 /* Where a volume can be read now: looks at the `at` targets, then at the catalog's location. Caller
  * frees *url. PD_NOT_FOUND naming label and places tried, and the host when it is another one's;
- * PD_MISSING when the catalog's place, one of this host as far as is known, can be looked at, and the
- * volume is not there as it was recorded. */
+ * PD_MISSING when the catalog's place, one of this host as far as is known, can be looked at, and
+ * the volume is not there as it was recorded. */
 PD_MUST_USE enum pd_status pd_locate_volume(const struct pd_env *env,
                                             const struct pd_volume_row *volume,
                                             const char *const *at, size_t at_count, char **url,

@@ -3,10 +3,10 @@
  *
  * A pool has 1 to 8 targets, copy 1 first. A pair is one volume of each target with the same number
  * ("PD100001", "PD200001"). The next pair is the appendable one with the lowest number that the
- * catalog knows, that no other run has, that all targets can mount, and whose label, UUID and count of tape files on the
- * medium equal the catalog's; a volume that differs is set aside with a warning (state bad for
- * appending, its copies untouched). When there is none, new volumes are labelled with the next
- * number that neither catalog nor targets have seen.
+ * catalog knows, that no other run has, that all targets can mount, and whose label, UUID and count
+ * of tape files on the medium equal the catalog's; a volume that differs is set aside with a
+ * warning (state bad for appending, its copies untouched). When there is none, new volumes are
+ * labelled with the next number that neither catalog nor targets have seen.
  *
  * Numbers can be reserved ahead: with one, a pair is labelled while the catalog cannot be reached.
  */
@@ -54,26 +54,26 @@ const char *pd_pool_location(const struct pd_pool *pool, size_t i);
 /* The pool as opened: copies[] are the URLs with all filters and options. */
 const struct pd_pool_config *pd_pool_config(const struct pd_pool *pool);
 
-/* Mounts or labels the next pair. PD_NO_VOLUME when there is none. Even when it fails, volumes may be
- * fresh. */
+/* Mounts or labels the next pair. PD_NO_VOLUME when there is none. Even when it fails, volumes may
+ * be fresh. */
 PD_MUST_USE enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err);
 /* The same with a reserved pair, without the catalog; PD_NO_VOLUME when none is left. */
 PD_MUST_USE enum pd_status pd_pool_spare_pair(struct pd_pool *pool, struct pd_error *err);
-/* So many pairs are reserved for this run, or as many as `need` more bytes on each copy may take, 0 if that
- * is not known. */
+/* So many pairs are reserved for this run, or as many as `need` more bytes on each copy may take, 0
+ * if that is not known. */
 PD_MUST_USE enum pd_status pd_pool_reserve(struct pd_pool *pool, size_t count,
                                            struct pd_error *err);
 PD_MUST_USE enum pd_status pd_pool_reserve_for(struct pd_pool *pool, uint64_t need,
                                                struct pd_error *err);
-/* For a run that goes on with a dump: what was reserved for that is free again, but for these UUIDs, which a
- * medium may bear. */
+/* For a run that goes on with a dump: what was reserved for that is free again, but for these
+ * UUIDs, which a medium may bear. */
 PD_MUST_USE enum pd_status pd_pool_drop_reserved(const struct pd_pool_run *run,
                                                  char (*except)[PD_UUID_TEXT], size_t count,
                                                  struct pd_error *err);
 /* Reserved, and not used so far. */
 size_t pd_pool_spares(const struct pd_pool *pool);
-/* What was reserved and not used is free again; it is tried once. What stays reserved of a dump that is done
- * is free to the next run that needs a pair. */
+/* What was reserved and not used is free again; it is tried once. What stays reserved of a dump
+ * that is done is free to the next run that needs a pair. */
 void pd_pool_give_back(struct pd_pool *pool);
 /* Mounts these volumes again, one of each copy (label "": none), for a run that goes on: what lies on
  * them behind the tape files that the catalog knows, and is of dump `name`, is cut off; a full one is

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "catalog_tables.h"
-#include "schema.h"
 #include "pairdump/size.h"
+#include "schema.h"
 
 /* The text under way: its lines are "table<TAB>column=value<TAB>...", columns in their order. */
 struct import {

@@ -70,7 +70,8 @@ enum pd_cat_again {
 PD_MUST_USE enum pd_status pd_cat_transaction(struct pd_catalog *catalog, enum pd_cat_again again,
                                               pd_catalog_fn fn, void *arg, struct pd_error *err);
 
-/* What is read from now on is of one moment; ended by pd_sql_rollback. Only the beginning is tried again. */
+/* What is read from now on is of one moment; ended by pd_sql_rollback. Only the beginning is tried
+ * again. */
 PD_MUST_USE enum pd_status pd_cat_begin_read(struct pd_catalog *catalog, struct pd_error *err);
 
 /* Id of a row that an INSERT has made with this status. When it is there already, and may have been

@@ -55,9 +55,8 @@ static enum pd_status add_all(struct pd_catalog *catalog, void *arg, struct pd_e
     return status;
 }
 
-enum pd_status pd_catalog_volumes_add(struct pd_catalog *catalog,
-                                      struct pd_volume_row *const *rows, size_t count,
-                                      struct pd_error *err)
+enum pd_status pd_catalog_volumes_add(struct pd_catalog *catalog, struct pd_volume_row *const *rows,
+                                      size_t count, struct pd_error *err)
 {
     struct adding adding = {rows, count};
 
@@ -74,8 +73,7 @@ static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_er
         " last_verified = ?, host = ?, reserved_by = ? WHERE id = ?",
         "ssiissiiiiissi", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
-        (int64_t)r->tape_files, r->last_written, r->last_verified, r->host, r->reserved_by,
-        r->id);
+        (int64_t)r->tape_files, r->last_written, r->last_verified, r->host, r->reserved_by, r->id);
 
     return status == PD_OK ? pd_cat_expect_row(catalog, "volume", err) : status;
 }
@@ -218,9 +216,8 @@ enum pd_status pd_catalog_volume_find(struct pd_catalog *catalog, const char *wh
     return status;
 }
 
-enum pd_status pd_catalog_volume_used_since(struct pd_catalog *catalog, int64_t id,
-                                            int64_t dump_id, uint64_t tape_file, bool *used,
-                                            struct pd_error *err)
+enum pd_status pd_catalog_volume_used_since(struct pd_catalog *catalog, int64_t id, int64_t dump_id,
+                                            uint64_t tape_file, bool *used, struct pd_error *err)
 {
     struct pd_sql_stmt *stmt = NULL;
     int64_t count = 0;

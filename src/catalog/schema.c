@@ -74,8 +74,7 @@ static const char *const version_2[] = {
     NULL,
 };
 
-#define NAME_RESERVED                                                                              \
-    "UPDATE volume SET state = 'reserved' WHERE state = 'bad' AND tape_files = 0"
+#define NAME_RESERVED "UPDATE volume SET state = 'reserved' WHERE state = 'bad' AND tape_files = 0"
 
 /* Hosts may have different volumes at places of one name. */
 static const char *const version_3[] = {
@@ -224,8 +223,8 @@ static enum pd_status drop_left_over(struct pd_sql *sql, const char *const *step
     return status;
 }
 
-/* "ALTER TABLE table ADD COLUMN column ...", and that column is there: where tables are changed outside
- * of transactions, a step that was broken off has made it. */
+/* "ALTER TABLE table ADD COLUMN column ...", and that column is there: where tables are changed
+ * outside of transactions, a step that was broken off has made it. */
 static enum pd_status is_made(struct pd_sql *sql, const char *statement, bool *made,
                               struct pd_error *err)
 {
@@ -260,9 +259,8 @@ static enum pd_status run_statement(struct pd_sql *sql, const char *statement, s
         return status;
     }
     pd_buf_clear(text);
-    return fill_in(pd_sql_ops_of(sql), statement, text) == PD_OK
-               ? pd_sql_exec(sql, text->data, err)
-               : pd_error_memory(err, "schema");
+    return fill_in(pd_sql_ops_of(sql), statement, text) == PD_OK ? pd_sql_exec(sql, text->data, err)
+                                                                 : pd_error_memory(err, "schema");
 }
 
 static enum pd_status run_step(struct pd_sql *sql, unsigned from, struct pd_error *err)

@@ -15,7 +15,8 @@ PD_MUST_USE enum pd_status pd_schema_version(struct pd_sql *sql, unsigned *versi
                                              struct pd_error *err);
 /* Brings it to PD_SCHEMA_VERSION, each step one transaction. A newer one is PD_CATALOG. */
 PD_MUST_USE enum pd_status pd_schema_migrate(struct pd_sql *sql, struct pd_error *err);
-/* Makes rows of an older version, put into today's tables, what a migration would have made of them. */
+/* Makes rows of an older version, put into today's tables, what a migration would have made of
+ * them. */
 PD_MUST_USE enum pd_status pd_schema_amend(struct pd_sql *sql, uint64_t from, struct pd_error *err);
 
 #endif

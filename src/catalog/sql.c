@@ -32,9 +32,9 @@ static bool is_full(const struct pd_sql_ops *ops)
 static bool is_full_too(const struct pd_sql_ops *ops)
 {
     return ops->add_row && ops->end_rows && ops->column_null && ops->column_int &&
-           ops->column_bytes && ops->finalize && ops->begin && ops->begin_read && ops->commit && ops->rollback &&
-           ops->last_id && ops->changes && ops->tables && ops->check && ops->schema_lock &&
-           ops->close;
+           ops->column_bytes && ops->finalize && ops->begin && ops->begin_read && ops->commit &&
+           ops->rollback && ops->last_id && ops->changes && ops->tables && ops->check &&
+           ops->schema_lock && ops->close;
 }
 
 static enum pd_status checked(enum pd_status status, const char *call, struct pd_error *err)

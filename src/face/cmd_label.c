@@ -83,8 +83,7 @@ static enum pd_status add_volume(struct pd_catalog *catalog, const struct pd_lab
 }
 
 /* A label is given once in all the catalog. */
-static enum pd_status check_new(struct pd_catalog *catalog, const char *label,
-                                struct pd_error *err)
+static enum pd_status check_new(struct pd_catalog *catalog, const char *label, struct pd_error *err)
 {
     struct pd_volume_row *known = calloc(1, sizeof *known);
     struct pd_error why = PD_ERROR_INIT;

@@ -249,12 +249,14 @@ static enum pd_status judge_stranger(const struct agreeing *agreeing, struct pd_
         return status;
     }
     if (status == PD_OK && strcmp(row.uuid, label->uuid) == 0)
-        return row.state == PD_VOLUME_RESERVED ? judge_reserved(agreeing, target, &row, err) : PD_OK;
+        return row.state == PD_VOLUME_RESERVED ? judge_reserved(agreeing, target, &row, err)
+                                               : PD_OK;
     if (status == PD_OK && pd_volume_is_elsewhere(&row))
-        (void)pd_error_set(&why, PD_NOT_FOUND, 0,
-                           "is at %s with UUID %s, and not in the catalog, which has another one of "
-                           "that label on host %s",
-                           pd_target_url(target), label->uuid, row.host);
+        (void)pd_error_set(
+            &why, PD_NOT_FOUND, 0,
+            "is at %s with UUID %s, and not in the catalog, which has another one of "
+            "that label on host %s",
+            pd_target_url(target), label->uuid, row.host);
     else
         (void)pd_error_set(&why, status == PD_OK ? PD_WRONG_VOLUME : PD_NOT_FOUND, 0,
                            status == PD_OK ? "at %s is another volume of that label, with UUID %s"

@@ -197,16 +197,17 @@ static enum pd_status settle_unwritten(struct run *run, struct pd_error *err)
 struct locating {
     struct run *run;
     struct pd_check_volume *volume;
+    const char **at; /* of the places given, those that can be looked at now */
+    size_t at_count;
     char *url;
 };
 
 static enum pd_status locate_step(void *arg, struct pd_error *err)
 {
     struct locating *locating = arg;
-    const struct pd_check_options *options = locating->run->options;
 
-    return pd_locate_volume(locating->run->env, &locating->volume->row, options->at,
-                            options->at_count, &locating->url, err);
+    return pd_locate_volume(locating->run->env, &locating->volume->row, locating->at,
+                            locating->at_count, &locating->url, err);
 }
 
 static bool place_is_taken(const struct run *run, const char *place)
@@ -254,43 +255,78 @@ static enum pd_status launch(struct run *run, struct pd_check_volume *volume, co
     return PD_OK;
 }
 
+static bool is_taken(const struct run *run, const char *url)
+{
+    struct pd_error ignored = PD_ERROR_INIT;
+    char *place = NULL;
+    bool taken = pd_target_url_path(url, &place, &ignored) == PD_OK && place_is_taken(run, place);
+
+    free(place);
+    return taken;
+}
+
+/* A drive that is being read is not opened: its reader may be about to. */
+static enum pd_status find_places(struct locating *locating, struct pd_error *err)
+{
+    const struct pd_check_options *options = locating->run->options;
+
+    locating->at = calloc(options->at_count + 1, sizeof(*locating->at));
+    if (locating->at == NULL)
+        return pd_error_memory(err, "places");
+    for (size_t i = 0; i < options->at_count; i++)
+        if (!pd_target_url_exclusive(options->at[i]) || !is_taken(locating->run, options->at[i]))
+            locating->at[locating->at_count++] = options->at[i];
+    return PD_OK;
+}
+
+/* Not found for good: that is settled, unless a place could not be looked at yet. */
+static enum pd_status miss_volume(struct locating *locating, struct pd_error *why,
+                                  struct pd_error *err)
+{
+    struct run *run = locating->run;
+    struct pd_check_volume *volume = locating->volume;
+    enum pd_status status = why->status;
+
+    if (locating->at_count < run->options->at_count || (status == PD_BUSY && running(run) > 0))
+        return PD_OK; /* perhaps we hold the drive ourselves */
+    volume->turn = PD_CHECK_DONE;
+    status = status == PD_MISSING
+                 ? pd_catalog_volume_doubt(run->catalog, volume->row.id, why, err)
+                 : PD_OK;
+    return status == PD_OK ? settle_rest(run, volume, why, err) : status;
+}
+
 static enum pd_status start_volume(struct run *run, struct pd_check_volume *volume,
                                    struct pd_error *err)
 {
-    struct locating locating = {run, volume, NULL};
+    struct locating locating = {run, volume, NULL, 0, NULL};
     const struct pd_activity activity = {.name = "open",
                                          .subject = volume->row.label,
                                          .run = locate_step,
                                          .arg = &locating,
                                          .retry = run->options->retry};
+    const char *location = volume->row.location;
     struct pd_error why = PD_ERROR_INIT;
-    char *place = NULL;
     enum pd_status status;
 
     /* Where the catalog has it last, another volume is being read: not worth a look. */
-    if (run->options->at_count == 0 &&
-        pd_target_url_path(volume->row.location, &place, &why) == PD_OK) {
-        bool taken = place_is_taken(run, place);
-
-        free(place);
-        if (taken)
-            return PD_OK;
-    }
+    if ((run->options->at_count == 0 || pd_target_url_exclusive(location)) &&
+        is_taken(run, location))
+        return PD_OK;
+    status = find_places(&locating, err);
+    if (status != PD_OK)
+        return status;
     status = pd_activity_run(run->env, &activity, &why);
-    if (status == PD_BUSY && running(run) > 0)
-        return PD_OK; /* perhaps we hold the drive ourselves */
-    if (status == PD_NO_MEMORY || status == PD_INTERRUPTED) {
+    if (status == PD_OK) {
+        status = launch(run, volume, locating.url, err);
+    } else if (status == PD_NO_MEMORY) {
         *err = why;
-        return status == PD_INTERRUPTED ? PD_OK : status; /* the loop sees the flag by itself */
+    } else if (status == PD_INTERRUPTED) {
+        status = PD_OK; /* the loop sees the flag by itself */
+    } else {
+        status = miss_volume(&locating, &why, err);
     }
-    if (status != PD_OK) {
-        volume->turn = PD_CHECK_DONE;
-        status = status == PD_MISSING
-                     ? pd_catalog_volume_doubt(run->catalog, volume->row.id, &why, err)
-                     : PD_OK;
-        return status == PD_OK ? settle_rest(run, volume, &why, err) : status;
-    }
-    status = launch(run, volume, locating.url, err);
+    free(locating.at);
     free(locating.url);
     return status;
 }

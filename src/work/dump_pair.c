@@ -26,7 +26,8 @@ enum pd_status pd_dump_close_pair(struct pd_dumping *d, enum pd_dump_closing why
 
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
         struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
-        if (copy->volume.id != 0 && why == PD_PAIR_FULL && copy->volume.state == PD_VOLUME_APPENDABLE) {
+        if (copy->volume.id != 0 && why == PD_PAIR_FULL &&
+            copy->volume.state == PD_VOLUME_APPENDABLE) {
             copy->volume.state = PD_VOLUME_FULL_STATE;
             pd_log_line(d->env->log, PD_LOG_NOTE, "%s is full and closed", copy->volume.label);
         }
@@ -67,15 +68,16 @@ void pd_dump_name_pair(struct pd_dumping *d)
 
 /* ---- the next one ---- */
 
-/* Without waiting for a catalog that cannot be reached; what is only in the way there is waited for. */
+/* Without waiting for a catalog that cannot be reached; what is only in the way there is waited
+ * for. */
 static enum pd_status at_once(struct pd_dumping *d,
                               enum pd_status (*fn)(struct pd_dumping *d, struct pd_error *err),
                               struct pd_error *err)
 {
     enum pd_status status = PD_CATALOG_LOST;
 
-    for (int i = 0; i < 2 && pd_status_retryable(status) &&
-                    pd_status_exit(status) == PD_EXIT_CATALOG; i++) {
+    for (int i = 0;
+         i < 2 && pd_status_retryable(status) && pd_status_exit(status) == PD_EXIT_CATALOG; i++) {
         pd_error_clear(err);
         pd_catalog_try_once(d->catalog, status == PD_CATALOG_LOST);
         status = pd_catalog_run_beat(d->catalog, d->run.id, err); /* is it there? */

@@ -1,13 +1,14 @@
 /*
- * dump: what its files share. dump.c runs the states, dump_list.c lists and checks space, dump_write.c
- * writes archives to pairs, dump_pair.c picks and closes those, dump_verify.c feeds verifiers and judges, dump_index.c writes the index of
- * a volume, dump_problem.c keeps what is wrong with source files, dump_claim.c says what the run has for
- * itself, dump_plan.c keeps its options for a later run, dump_book.c and dump_take.c are its journal and
- * how the catalog takes it.
+ * dump: what its files share. dump.c runs the states, dump_list.c lists and checks space,
+ * dump_write.c writes archives to pairs, dump_pair.c picks and closes those, dump_verify.c feeds
+ * verifiers and judges, dump_index.c writes the index of a volume, dump_problem.c keeps what is
+ * wrong with source files, dump_claim.c says what the run has for itself, dump_plan.c keeps its
+ * options for a later run, dump_book.c and dump_take.c are its journal and how the catalog takes
+ * it.
  *
- * One thread coordinates and alone uses the catalog to ask; what there is to record goes to the book.
- * The archive at hand is written in a thread of its own, so that recording and verifying the one
- * before goes on meanwhile.
+ * One thread coordinates and alone uses the catalog to ask; what there is to record goes to the
+ * book. The archive at hand is written in a thread of its own, so that recording and verifying the
+ * one before goes on meanwhile.
  */
 #ifndef PAIRDUMP_WORK_DUMP_PRIV_H
 #define PAIRDUMP_WORK_DUMP_PRIV_H
@@ -79,8 +80,8 @@ PD_MUST_USE enum pd_status pd_dump_set_state(struct pd_dumping *d, enum pd_dump_
                                              struct pd_error *err);
 /* A copy is out for the rest of the run. */
 void pd_dump_lose_copy(struct pd_dumping *d, size_t copy, const struct pd_error *why, bool hung);
-/* Everything noted is in the catalog: before it is asked for what depends on that. patient: it is waited
- * for, when it cannot be reached, as long as the configuration says. */
+/* Everything noted is in the catalog: before it is asked for what depends on that. patient: it is
+ * waited for, when it cannot be reached, as long as the configuration says. */
 PD_MUST_USE enum pd_status pd_dump_settle(struct pd_dumping *d, bool patient, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_dump_open_pool(struct pd_dumping *d,
                                              const struct pd_pool_config *config,
@@ -133,9 +134,9 @@ PD_MUST_USE enum pd_status pd_plan_take(struct pd_dump_plan *plan, const char *k
 PD_MUST_USE enum pd_status pd_plan_start(struct pd_dump_plan *plan, struct pd_error *err);
 void pd_plan_release(struct pd_dump_plan *plan);
 
-/* dump_pair.c: the next pair is mounted; pairs are reserved for what is left; nothing more goes to the
- * pair at hand: indexes, rows of volumes, what is left to verify.
- * PD_PAIR_OLD: volumes that were only mounted again for that. */
+/* dump_pair.c: the next pair is mounted; pairs are reserved for what is left; nothing more goes to
+ * the pair at hand: indexes, rows of volumes, what is left to verify. PD_PAIR_OLD: volumes that
+ * were only mounted again for that. */
 PD_MUST_USE enum pd_status pd_dump_next_pair(struct pd_dumping *d, struct pd_error *err);
 void pd_dump_reserve(struct pd_dumping *d);
 enum pd_dump_closing { PD_PAIR_FULL, PD_PAIR_LAST, PD_PAIR_LEFT, PD_PAIR_OLD };

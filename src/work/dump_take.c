@@ -354,8 +354,8 @@ static enum pd_status take_volume(struct pd_catalog *catalog, struct pd_dump_boo
         return status;
     }
     bool used_since = false;
-    status = pd_catalog_volume_used_since(catalog, row.id, book->dump_id, tape_files, &used_since,
-                                          err);
+    status =
+        pd_catalog_volume_used_since(catalog, row.id, book->dump_id, tape_files, &used_since, err);
     if (status != PD_OK) {
         return status;
     }
@@ -364,7 +364,8 @@ static enum pd_status take_volume(struct pd_catalog *catalog, struct pd_dump_boo
         row.used = used;
         row.last_written = last_written;
     }
-    if (row.state != PD_VOLUME_BAD && (!used_since || now == PD_VOLUME_BAD)) { /* nothing mends it */
+    if (row.state != PD_VOLUME_BAD &&
+        (!used_since || now == PD_VOLUME_BAD)) { /* nothing mends it */
         row.state = now;
     }
     return pd_catalog_volume_update(catalog, &row, err);
@@ -396,9 +397,9 @@ enum pd_status pd_book_take(struct pd_catalog *catalog, void *arg, const struct 
         enum pd_status (*take)(struct pd_catalog *, struct pd_dump_book *, struct reader *,
                                struct pd_error *);
     } kinds[] = {
-        {"listed", take_listed},     {"begin", take_begin},       {"written", take_written},
-        {"abandon", take_abandon},   {"verified", take_verified}, {"labelled", take_labelled},
-        {"volume", take_volume},     {"state", take_state},
+        {"listed", take_listed},   {"begin", take_begin},       {"written", take_written},
+        {"abandon", take_abandon}, {"verified", take_verified}, {"labelled", take_labelled},
+        {"volume", take_volume},   {"state", take_state},
     };
     struct reader reader = {.entry = entry};
     const char *kind = word(&reader);

@@ -1,7 +1,8 @@
 /*
- * pool: what its files share. pool.c opens targets, pool_pair.c picks pairs, pool_reserve.c reserves
- * labels in the catalog, pool_label.c labels new pairs with them, pool_unfinished.c finishes what others
- * reserved or began to label, pool_place.c names the places and sees to it that two copies have two.
+ * pool: what its files share. pool.c opens targets, pool_pair.c picks pairs, pool_reserve.c
+ * reserves labels in the catalog, pool_label.c labels new pairs with them, pool_unfinished.c
+ * finishes what others reserved or began to label, pool_place.c names the places and sees to it
+ * that two copies have two.
  */
 #ifndef PAIRDUMP_WORK_POOL_PRIV_H
 #define PAIRDUMP_WORK_POOL_PRIV_H
@@ -18,7 +19,8 @@ struct pd_pool {
     bool let_go[PD_COPIES_MAX];   /* closed for a reader, to be opened again */
     struct pd_retry retry;
     struct pd_pool_run run;
-    struct pd_volume_row (*spares)[PD_COPIES_MAX]; /* reserved pairs; a row without id is of no volume */
+    struct pd_volume_row (
+        *spares)[PD_COPIES_MAX]; /* reserved pairs; a row without id is of no volume */
     size_t spare_count, spares_used;
 };
 
@@ -39,7 +41,8 @@ PD_MUST_USE enum pd_status pd_pool_lose(struct pd_pool *pool, size_t i, enum pd_
 /* Labels a volume on target i. */
 PD_MUST_USE enum pd_status pd_pool_format(struct pd_pool *pool, size_t i,
                                           const struct pd_label *label, struct pd_error *err);
-/* Gives target i the label of its row, if it is not labelled so, and makes it the volume at hand. */
+/* Gives target i the label of its row, if it is not labelled so, and makes it the volume at hand.
+ */
 PD_MUST_USE enum pd_status pd_pool_label_volume(struct pd_pool *pool, struct pd_volume_row *rows,
                                                 size_t i, bool labelled, struct pd_error *err);
 /* Finishes a pair that others reserved; *good false: there is none. */

@@ -48,9 +48,9 @@ static enum pd_status next_number(struct pd_pool *pool, uint64_t *number, struct
     }
     *number = (seen.highest > last ? seen.highest : last) + 1;
     if (status == PD_OK && *number > 99999) {
-        status = pd_error_set(err, PD_NO_VOLUME, 0,
-                              "label prefix %s has no number left; choose another",
-                              pool->config.label_prefix);
+        status =
+            pd_error_set(err, PD_NO_VOLUME, 0, "label prefix %s has no number left; choose another",
+                         pool->config.label_prefix);
     }
     return status;
 }
@@ -84,12 +84,11 @@ static enum pd_status claim_labels(struct pd_pool *pool, const struct pd_volume_
 
     for (size_t i = 0; i < pool->config.copy_count; i++) {
         if (pool->copies[i].target) {
-            claims[count++] =
-                (struct pd_claim){.kind = PD_CLAIM_VOLUME, .name = rows[i].label};
+            claims[count++] = (struct pd_claim){.kind = PD_CLAIM_VOLUME, .name = rows[i].label};
         }
     }
-    enum pd_status status = pd_catalog_claim(pool->run.catalog, pool->run.id, claims, count,
-                                             pool->run.limit_ns, err);
+    enum pd_status status =
+        pd_catalog_claim(pool->run.catalog, pool->run.id, claims, count, pool->run.limit_ns, err);
     if (status == PD_BUSY) {
         err->status = status = PD_EXISTS;
     }
@@ -208,8 +207,7 @@ struct earlier {
     size_t count;
 };
 
-static enum pd_status take_earlier(void *arg, const struct pd_volume_row *row,
-                                   struct pd_error *err)
+static enum pd_status take_earlier(void *arg, const struct pd_volume_row *row, struct pd_error *err)
 {
     struct earlier *e = arg;
     bool wanted = row->state == PD_VOLUME_RESERVED && strcmp(row->reserved_by, e->run->dump) == 0;
@@ -244,8 +242,8 @@ enum pd_status pd_pool_drop_reserved(const struct pd_pool_run *run, char (*excep
 
 /* ---- how many ---- */
 
-/* Bytes that one more volume of a copy takes, 0: unknown, UINT64_MAX: as many as there is room for at
- * all; *left: that the mounted one still takes. */
+/* Bytes that one more volume of a copy takes, 0: unknown, UINT64_MAX: as many as there is room for
+ * at all; *left: that the mounted one still takes. */
 static uint64_t volume_size(struct pd_pool *pool, size_t i, uint64_t *left)
 {
     struct pd_target *target = pool->copies[i].target;

@@ -6,8 +6,9 @@
 enum { PREFIX_LEN = 2 };
 
 /*
- * A pair that a run reserved, and maybe began to label. While the dump that it was reserved for is not done
- * it is that one's alone: its journal may have labelled it, and filled it, without the catalog.
+ * A pair that a run reserved, and maybe began to label. While the dump that it was reserved for is
+ * not done it is that one's alone: its journal may have labelled it, and filled it, without the
+ * catalog.
  */
 struct unfinished {
     struct pd_pool *pool;

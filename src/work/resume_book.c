@@ -159,8 +159,7 @@ static enum pd_status read_option(struct pd_story *story, const struct pd_entry 
 static enum pd_status read_labelling(struct pd_story *story, const struct pd_entry *entry,
                                      struct pd_error *err)
 {
-    char(*grown)[PD_UUID_TEXT] =
-        reallocarray(story->labels, story->label_count + 1, sizeof *grown);
+    char(*grown)[PD_UUID_TEXT] = reallocarray(story->labels, story->label_count + 1, sizeof *grown);
 
     if (!grown) {
         return pd_error_memory(err, "labels");

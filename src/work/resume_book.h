@@ -24,7 +24,7 @@ struct pd_story {
     struct pd_told_archive *archives; /* in the order of their last begin */
     size_t count, room;
     char volumes[PD_COPIES_MAX][PD_UUID_TEXT]; /* that the last one was begun on; "": none */
-    char (*labels)[PD_UUID_TEXT]; /* that media may bear */
+    char (*labels)[PD_UUID_TEXT];              /* that media may bear */
     size_t label_count;
     struct {
         bool written; /* since the last archive was begun */

@@ -189,8 +189,13 @@ int64_t cat_dump(struct cat_case *c, const char *name, unsigned copies, int64_t 
 
 int64_t cat_volume(struct cat_case *c, const char *label)
 {
-    struct pd_volume_row row = {.pool = "pool", .copy = 1, .state = PD_VOLUME_APPENDABLE,
-                                .location = "disk:/v", .host = "lab-1", .block_size = 65536, .tape_files = 1,
+    struct pd_volume_row row = {.pool = "pool",
+                                .copy = 1,
+                                .state = PD_VOLUME_APPENDABLE,
+                                .location = "disk:/v",
+                                .host = "lab-1",
+                                .block_size = 65536,
+                                .tape_files = 1,
                                 .created = 5};
 
     make_uuid(c, row.uuid);

@@ -147,8 +147,8 @@ static void test_location(void **state)
     char *made = ml_folder();
     char *dir = realpath(made, NULL);
     char *link = ml_text("%s/link?", dir);
-    char *url = ml_text("fault:read@1=EIO:fault:write@2+=flip:mock:%s/./link?/?capacity=1M&slots=2",
-                        dir);
+    char *url =
+        ml_text("fault:read@1=EIO:fault:write@2+=flip:mock:%s/./link?/?capacity=1M&slots=2", dir);
     char *plain = ml_text("disk:%s/..%s", dir, strrchr(dir, '/'));
     char *wanted = ml_text("mock:%s?capacity=1M&slots=2", dir);
     char *location = NULL;
@@ -200,12 +200,9 @@ static void test_exclusive(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_urls),
-        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_filters_stack),
-        cmocka_unit_test(test_path),
-        cmocka_unit_test(test_location),
-        cmocka_unit_test(test_exclusive),
+        cmocka_unit_test(test_bad_urls),      cmocka_unit_test(test_options),
+        cmocka_unit_test(test_filters_stack), cmocka_unit_test(test_path),
+        cmocka_unit_test(test_location),      cmocka_unit_test(test_exclusive),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -700,8 +700,9 @@ static void test_reserved(void **state)
     free(record);
     OK(agree(set, NULL, &told, err));
     assert_string_equal(text_of(&told.problems), "");
-    assert_non_null(strstr(text_of(&told.warnings), "PD100002: is only reserved in the catalog, and "
-                                                    "holds 2 tape files"));
+    assert_non_null(strstr(text_of(&told.warnings),
+                           "PD100002: is only reserved in the catalog, and "
+                           "holds 2 tape files"));
     forget(&told);
 }
 

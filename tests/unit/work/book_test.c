@@ -237,8 +237,10 @@ static void a_volume_changes(void **state)
 static void a_volume_that_another_dump_has_used_since_stays(void **state)
 {
     struct bl_bed *b = *state;
-    struct pd_archive_row archive = {.dump_id = cat_dump(b->c, "other", 1, 1), .seq = 1,
-                                     .name = "other.0001", .record_size = 65536};
+    struct pd_archive_row archive = {.dump_id = cat_dump(b->c, "other", 1, 1),
+                                     .seq = 1,
+                                     .name = "other.0001",
+                                     .record_size = 65536};
     struct pd_copy_row copy = {.volume_id = b->volumes[0].id, .copy = 1, .tape_file = 7};
 
     cat_ok(b->c, pd_catalog_archive_begin(b->c->catalog, &archive, &copy, 1, &b->c->err));
@@ -247,16 +249,19 @@ static void a_volume_that_another_dump_has_used_since_stays(void **state)
     assert_int_equal(bl_number(b, "COUNT(*)", "volume WHERE label = 'V1' AND state = 'full'"), 1);
 
     cat_sql(b->c, "UPDATE copy SET state = 'verified'");
-    cat_sql(b->c, "UPDATE volume SET state = 'appendable', tape_files = 9, used = 5 WHERE label = 'V1'");
+    cat_sql(b->c,
+            "UPDATE volume SET state = 'appendable', tape_files = 9, used = 5 WHERE label = 'V1'");
     put_volume(b, PD_VOLUME_FULL_STATE, 1000);
     bl_take_next(b, "volume");
-    assert_int_equal(bl_number(b, "COUNT(*)", "volume WHERE label = 'V1' AND state = 'appendable'"
-                                              " AND tape_files = 9 AND used = 5"),
+    assert_int_equal(bl_number(b, "COUNT(*)",
+                               "volume WHERE label = 'V1' AND state = 'appendable'"
+                               " AND tape_files = 9 AND used = 5"),
                      1);
     put_volume(b, PD_VOLUME_BAD, 1000); /* but that is told */
     bl_take_next(b, "volume");
-    assert_int_equal(bl_number(b, "COUNT(*)", "volume WHERE label = 'V1' AND state = 'bad'"
-                                              " AND tape_files = 9 AND used = 5"),
+    assert_int_equal(bl_number(b, "COUNT(*)",
+                               "volume WHERE label = 'V1' AND state = 'bad'"
+                               " AND tape_files = 9 AND used = 5"),
                      1);
 }
 
@@ -268,10 +273,12 @@ static void a_label_is_told(void **state)
     cat_ok(b->c, pd_book_labelling(&b->book, b->volumes[0].uuid, &b->c->err)); /* a note */
     cat_ok(b->c, pd_book_labelled(&b->book, b->volumes[0].uuid, &b->c->err));
     bl_take_next(b, "labelled");
-    assert_int_equal(bl_number(b, "COUNT(*)", "volume WHERE label = 'V1' AND state = 'appendable'"
-                                              " AND tape_files = 1 AND reserved_by = ''"),
+    assert_int_equal(bl_number(b, "COUNT(*)",
+                               "volume WHERE label = 'V1' AND state = 'appendable'"
+                               " AND tape_files = 1 AND reserved_by = ''"),
                      1);
-    assert_int_equal(bl_number(b, "COUNT(*)", "volume WHERE label = 'V2' AND state = 'reserved'"), 1);
+    assert_int_equal(bl_number(b, "COUNT(*)", "volume WHERE label = 'V2' AND state = 'reserved'"),
+                     1);
 }
 
 static void a_dump_gets_on(void **state)

@@ -25,7 +25,7 @@ struct bed {
     struct pd_pool_config config;
     struct pd_pool *pool;
     struct pd_run_row run;
-    const char *dump; /* UUID of the dump that runs are for, or NULL */
+    const char *dump;             /* UUID of the dump that runs are for, or NULL */
     char labels[8][PD_UUID_TEXT]; /* that were about to be written */
     size_t label_count;
 };
@@ -93,8 +93,11 @@ static enum pd_status note_label(void *arg, const char *uuid, struct pd_error *e
 
 static enum pd_status open_for(struct bed *b, int64_t run)
 {
-    const struct pd_pool_run who = {.catalog = b->c->catalog, .id = run, .limit_ns = LIMIT,
-                                    .dump = b->dump, .on_label = b->dump ? note_label : NULL,
+    const struct pd_pool_run who = {.catalog = b->c->catalog,
+                                    .id = run,
+                                    .limit_ns = LIMIT,
+                                    .dump = b->dump,
+                                    .on_label = b->dump ? note_label : NULL,
                                     .label_arg = b};
 
     close_pool(b);
@@ -576,7 +579,8 @@ static void end_dump(struct bed *b, int64_t id)
     cat_sql(b->c, sql);
 }
 
-/* A run reserves so many pairs, and labels one of them unless that is not wished; then it is killed. */
+/* A run reserves so many pairs, and labels one of them unless that is not wished; then it is
+ * killed. */
 static int64_t reserve_and_die(struct bed *b, size_t count, bool label)
 {
     int64_t run = new_run(b);
