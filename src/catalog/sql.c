@@ -25,16 +25,16 @@ static bool is_full(const struct pd_sql_ops *ops)
 {
     return ops->scheme && ops->autoincrement && ops->blob_type && ops->path_key &&
            ops->small_types[0] && ops->small_types[1] && ops->small_types[2] && ops->table_suffix &&
-           ops->clustered_suffix && ops->exec && ops->prepare && ops->bind && ops->step &&
-           ops->reset;
+           ops->clustered_suffix && ops->exec && ops->begin && ops->begin_read && ops->commit &&
+           ops->rollback;
 }
 
 static bool is_full_too(const struct pd_sql_ops *ops)
 {
-    return ops->add_row && ops->end_rows && ops->column_null && ops->column_int &&
-           ops->column_bytes && ops->finalize && ops->begin && ops->begin_read && ops->commit &&
-           ops->rollback && ops->last_id && ops->changes && ops->tables && ops->check &&
-           ops->schema_lock && ops->close;
+    return ops->prepare && ops->bind && ops->step && ops->reset && ops->add_row && ops->end_rows &&
+           ops->column_null && ops->column_int && ops->column_bytes && ops->finalize &&
+           ops->last_id && ops->changes && ops->tables && ops->check && ops->schema_lock &&
+           ops->close;
 }
 
 static enum pd_status checked(enum pd_status status, const char *call, struct pd_error *err)

@@ -197,25 +197,35 @@ static enum pd_status let_go(struct unfinished *u, struct pd_error *err)
     return status;
 }
 
+/* *any: a medium is at hand for it; *sound: none holds what it should not. */
+static enum pd_status look_at_all(struct unfinished *u, bool *any, bool *sound,
+                                  struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    *any = false;
+    *sound = true;
+    for (size_t i = 0; i < u->pool->config.copy_count && status == PD_OK; i++) {
+        if (u->rows[i].label[0]) {
+            status = look(u, i, sound, err);
+            *any = *any || u->present[i];
+        }
+    }
+    return status;
+}
+
 /* Where a medium bears one of its labels, or a kill left it blank, it is finished. */
 static enum pd_status finish_claimed(struct unfinished *u, bool *good, struct pd_error *err)
 {
-    size_t count = u->pool->config.copy_count;
     bool any = false, sound = true;
-    enum pd_status status = PD_OK;
+    enum pd_status status = look_at_all(u, &any, &sound, err);
 
     *good = false;
-    for (size_t i = 0; i < count && status == PD_OK; i++) {
-        if (u->rows[i].label[0]) {
-            status = look(u, i, &sound, err);
-            any = any || u->present[i];
-        }
-    }
     if (status == PD_OK && sound && !any && u->reserved == u->found) {
         return forget(u, err);
     }
-    *good = status == PD_OK && sound && any && u->found == count;
-    for (size_t i = 0; i < count && *good && status == PD_OK; i++) {
+    *good = status == PD_OK && sound && any && u->found == u->pool->config.copy_count;
+    for (size_t i = 0; i < u->found && *good && status == PD_OK; i++) {
         status = finish_volume(u, i, good, err);
     }
     return status == PD_OK && !*good ? let_go(u, err) : status;
