@@ -21,20 +21,24 @@ struct pd_sql {
     bool in_transaction;
 };
 
-static bool is_full(const struct pd_sql_ops *ops)
+static bool has_words(const struct pd_sql_ops *ops)
 {
     return ops->scheme && ops->autoincrement && ops->blob_type && ops->path_key &&
            ops->small_types[0] && ops->small_types[1] && ops->small_types[2] && ops->table_suffix &&
-           ops->clustered_suffix && ops->exec && ops->begin && ops->begin_read && ops->commit &&
-           ops->rollback;
+           ops->clustered_suffix;
 }
 
-static bool is_full_too(const struct pd_sql_ops *ops)
+static bool has_statements(const struct pd_sql_ops *ops)
 {
-    return ops->prepare && ops->bind && ops->step && ops->reset && ops->add_row && ops->end_rows &&
-           ops->column_null && ops->column_int && ops->column_bytes && ops->finalize &&
-           ops->last_id && ops->changes && ops->tables && ops->check && ops->schema_lock &&
-           ops->close;
+    return ops->exec && ops->prepare && ops->bind && ops->step && ops->reset && ops->add_row &&
+           ops->end_rows && ops->column_null && ops->column_int && ops->column_bytes &&
+           ops->finalize;
+}
+
+static bool has_the_rest(const struct pd_sql_ops *ops)
+{
+    return ops->begin && ops->begin_read && ops->commit && ops->rollback && ops->last_id &&
+           ops->changes && ops->tables && ops->check && ops->schema_lock && ops->close;
 }
 
 static enum pd_status checked(enum pd_status status, const char *call, struct pd_error *err)
@@ -50,7 +54,7 @@ enum pd_status pd_sql_new(const struct pd_sql_ops *ops, void *impl, struct pd_sq
 {
     struct pd_sql *sql = NULL;
 
-    if (!is_full(ops) || !is_full_too(ops)) {
+    if (!has_words(ops) || !has_statements(ops) || !has_the_rest(ops)) {
         return pd_error_set(err, PD_INTERNAL, 0, "an SQL driver lacks a call");
     }
     sql = calloc(1, sizeof *sql);
