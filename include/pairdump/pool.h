@@ -54,6 +54,9 @@ const char *pd_pool_location(const struct pd_pool *pool, size_t i);
 /* The pool as opened: copies[] are the URLs with all filters and options. */
 const struct pd_pool_config *pd_pool_config(const struct pd_pool *pool);
 
+/* Bytes that a volume takes, of the copy where they are smallest; 0: nobody has said. */
+uint64_t pd_pool_capacity(const struct pd_pool *pool);
+
 /* Mounts or labels the next pair. PD_NO_VOLUME when there is none. Even when it fails, volumes may
  * be fresh. */
 PD_MUST_USE enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err);

@@ -27,6 +27,9 @@ PD_MUST_USE enum pd_status pd_target_url_path(const char *url, char **out, struc
 PD_MUST_USE enum pd_status pd_target_url_location(const char *url, char **out,
                                                   struct pd_error *err);
 
+/* What its option capacity says, bytes; 0: nothing. */
+uint64_t pd_target_url_capacity(const char *url);
+
 /* Whether one run at a time may have it: a drive, but not a folder of volumes. */
 bool pd_target_url_exclusive(const char *url);
 

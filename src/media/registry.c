@@ -302,6 +302,20 @@ enum pd_status pd_target_url_location(const char *url, char **out, struct pd_err
     return PD_OK;
 }
 
+uint64_t pd_target_url_capacity(const char *url)
+{
+    struct pd_error ignored = PD_ERROR_INIT;
+    struct place place;
+    uint64_t capacity = 0;
+
+    url = behind_faults(url);
+    if (url != NULL && parse_place(url, &place, &ignored) == PD_OK) {
+        capacity = place.options.capacity;
+        free(place.dir);
+    }
+    return capacity;
+}
+
 bool pd_target_url_exclusive(const char *url)
 {
     const struct scheme *scheme;

@@ -192,7 +192,7 @@ static enum pd_status count_batches(struct pd_dumping *d, uint64_t *need, struct
 enum pd_status pd_dump_check_space(struct pd_dumping *d, struct pd_error *err)
 {
     const struct pd_list_totals *totals = pd_list_totals(d->list);
-    const struct pd_pool_config *pool = pd_pool_config(d->pool);
+    uint64_t capacity = pd_pool_capacity(d->pool);
     uint64_t catalog_need = pd_mul_sat(totals->items, CATALOG_BYTES_PER_FILE);
     const char *catalog = pd_catalog_path(d->catalog);
     uint64_t need = 0;
@@ -209,10 +209,10 @@ enum pd_status pd_dump_check_space(struct pd_dumping *d, struct pd_error *err)
         d->summary->copies[i].need = need;
         d->summary->copies[i].available = space.available;
     }
-    if (status == PD_OK && pool->capacity > 0 && totals->largest > pool->capacity - pool->capacity / 16) {
+    if (status == PD_OK && capacity > 0 && totals->largest > capacity - capacity / 16) {
         return pd_error_set(err, PD_USAGE, 0,
                             "%s has %" PRIu64 " bytes: more than a volume of %" PRIu64 " holds",
-                            totals->largest_path, totals->largest, pool->capacity);
+                            totals->largest_path, totals->largest, capacity);
     }
     if (status == PD_OK) {
         status = pd_pool_check_space(d->pool, need, err);

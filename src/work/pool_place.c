@@ -14,7 +14,7 @@ static char *with_capacity(const char *url, uint64_t capacity)
     struct pd_buf buf = PD_BUF_INIT;
     enum pd_status status = pd_buf_puts(&buf, url);
 
-    if (status == PD_OK && capacity > 0 && !strstr(url, "capacity=")) {
+    if (status == PD_OK && capacity > 0 && pd_target_url_capacity(url) == 0) {
         status = pd_buf_printf(&buf, "%ccapacity=%" PRIu64, strchr(url, '?') ? '&' : '?',
                                capacity);
     }
@@ -79,6 +79,17 @@ enum pd_status pd_pool_name_place(struct pd_pool *pool, size_t i, const char *ur
         status = check_apart(pool->path[i], pool->path[j], err);
     }
     return status;
+}
+
+uint64_t pd_pool_capacity(const struct pd_pool *pool)
+{
+    uint64_t least = 0;
+
+    for (size_t i = 0; i < pool->config.copy_count; i++) {
+        uint64_t capacity = pd_target_url_capacity(pool->config.copies[i]);
+        least = capacity > 0 && (least == 0 || capacity < least) ? capacity : least;
+    }
+    return least;
 }
 
 void pd_pool_warn_of_sharing(struct pd_pool *pool)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "pairdump/process.h"
+#include "pairdump/registry.h"
 #include "pairdump/size.h"
 #include "pool_priv.h"
 
@@ -254,13 +255,10 @@ static uint64_t volume_size(struct pd_pool *pool, size_t i, uint64_t *left)
         space = (struct pd_target_space){.available = UINT64_MAX};
     }
     *left = pd_target_label(target) ? space.available : 0;
-    if (pool->config.capacity > 0) {
-        return pool->config.capacity;
+    if (pd_target_url_capacity(pool->config.copies[i]) > 0) {
+        return pd_target_url_capacity(pool->config.copies[i]);
     }
-    if (pd_target_caps(target).counts_space && !strstr(pool->config.copies[i], "capacity=")) {
-        return UINT64_MAX;
-    }
-    return space.total;
+    return pd_target_caps(target).counts_space ? UINT64_MAX : space.total;
 }
 
 /* A volume is given up before its end, with an archive that does not fit: two thirds count. */

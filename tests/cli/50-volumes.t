@@ -14,6 +14,8 @@ for kind in disk mock; do
     exits 0 "$kind: verify" $PD verify --dump "$kind"
     exits 0 "$kind: restore" $PD restore --dump "$kind" --all --to "$T/$kind-r"
     ok "$kind: nothing lost" diff -r "$T/src" "$T/$kind-r$T/src"
+    exits 2 "$kind: a file larger than a volume" $PD dump --to "$a" --to "$kind:$T/$kind-b?capacity=256K" "$T/src"
+    says err "file[0-9]+ has 300[0-9]+ bytes: more than a volume of 262144 holds" "is refused by name"
     for side in a b; do
         exits 0 "$kind: $side verifies by itself" $PD --catalog sqlite:"$T/no" verify --target "$kind:$T/$kind-$side"
     done

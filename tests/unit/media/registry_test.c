@@ -197,12 +197,24 @@ static void test_exclusive(void **state)
     assert_false(pd_target_url_exclusive("fault:read@1=EIO:"));
 }
 
+static void test_capacity(void **state)
+{
+    (void)state;
+    assert_int_equal(pd_target_url_capacity("disk:/a?capacity=4M"), 4 << 20);
+    assert_int_equal(pd_target_url_capacity("fault:write@1=EIO:mock:/a?slots=2&capacity=1K"), 1024);
+    assert_int_equal(pd_target_url_capacity("disk:/a"), 0);
+    assert_int_equal(pd_target_url_capacity("disk:/capacity=4M"), 0);
+    assert_int_equal(pd_target_url_capacity("disk:/a?capacity=x"), 0);
+    assert_int_equal(pd_target_url_capacity("nothing"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_urls),      cmocka_unit_test(test_options),
         cmocka_unit_test(test_filters_stack), cmocka_unit_test(test_path),
         cmocka_unit_test(test_location),      cmocka_unit_test(test_exclusive),
+        cmocka_unit_test(test_capacity),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
