@@ -54,6 +54,9 @@ PD_MUST_USE enum pd_status pd_catalog_run_beat(struct pd_catalog *catalog, int64
 /* The run is over: it and its claims are forgotten. */
 PD_MUST_USE enum pd_status pd_catalog_run_remove(struct pd_catalog *catalog, int64_t run_id,
                                                  struct pd_error *err);
+/* The same, but what it took over from runs that are gone goes back to those: it came to nothing. */
+PD_MUST_USE enum pd_status pd_catalog_run_return(struct pd_catalog *catalog, int64_t run_id,
+                                                 struct pd_error *err);
 /* All, or none and PD_BUSY with an error that names the owner: what it does, host, pid, since when.
  * limit_ns: age of a heartbeat at which its run counts as gone. */
 PD_MUST_USE enum pd_status pd_catalog_claim(struct pd_catalog *catalog, int64_t run_id,

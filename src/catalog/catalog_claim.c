@@ -490,6 +490,27 @@ enum pd_status pd_catalog_run_remove(struct pd_catalog *catalog, int64_t run_id,
     return pd_cat_transaction(catalog, PD_CAT_REPEAT, remove_run, &run_id, err);
 }
 
+/* What it took over is not settled: others are to see that it was left. */
+static enum pd_status return_run(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    int64_t id = *(const int64_t *)arg;
+    enum pd_status status = take_turn(catalog, err);
+
+    if (status == PD_OK) {
+        status = pd_cat_run(catalog, err,
+                            "UPDATE claim SET run_id = taken_from, taken_from = 0, via = 0"
+                            " WHERE run_id = ? AND taken_from <> 0",
+                            "i", id);
+    }
+    return status == PD_OK ? remove_run(catalog, arg, err) : status;
+}
+
+enum pd_status pd_catalog_run_return(struct pd_catalog *catalog, int64_t run_id,
+                                     struct pd_error *err)
+{
+    return pd_cat_transaction(catalog, PD_CAT_REPEAT, return_run, &run_id, err);
+}
+
 struct letting_go {
     int64_t run_id;
     const struct pd_claim *claim;

@@ -326,6 +326,13 @@ static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, boo
     return status;
 }
 
+/* A resume that came to nothing, as when a drive was busy, leaves everything as it was left to it. */
+static enum pd_status end_run(struct pd_dumping *d, bool done, struct pd_error *err)
+{
+    return d->goes_on && !done ? pd_catalog_run_return(d->catalog, d->run.id, err)
+                               : pd_catalog_run_remove(d->catalog, d->run.id, err);
+}
+
 /* What the catalog was not told all of keeps its claims: others see that the process is gone, and that
  * there is something to resume. */
 static void leave_catalog(struct pd_dumping *d, bool done)
@@ -342,7 +349,7 @@ static void leave_catalog(struct pd_dumping *d, bool done)
         pd_catalog_run_remove(d->catalog, d->run_before, &late) != PD_OK) {
         pd_log_error(d->env->log, PD_LOG_WARN, &late);
     }
-    if (d->run.id != 0 && pd_catalog_run_remove(d->catalog, d->run.id, &late) != PD_OK) {
+    if (d->run.id != 0 && end_run(d, done, &late) != PD_OK) {
         pd_log_error(d->env->log, PD_LOG_WARN, &late);
     }
 }

@@ -14,40 +14,6 @@ struct resuming {
     int64_t held[PD_COPIES_MAX]; /* ids of the volumes of the last archive that is recorded */
 };
 
-/* ---- what can be resumed ---- */
-
-const char *pd_resumable_name(enum pd_resumable resumable)
-{
-    static const char *const names[] = {"no", "running", "here", "elsewhere"};
-
-    return (unsigned)resumable < sizeof names / sizeof names[0] ? names[resumable] : "?";
-}
-
-enum pd_status pd_resume_look(const struct pd_env *env, struct pd_catalog *catalog,
-                              const struct pd_config *config, const char *state_dir,
-                              const struct pd_dump_row *row, enum pd_resumable *out,
-                              struct pd_error *err)
-{
-    struct pd_run_row *owner = calloc(1, sizeof *owner);
-    bool found = false;
-    enum pd_status status = PD_OK;
-
-    *out = PD_RESUME_NOTHING;
-    if (!owner) {
-        return pd_error_memory(err, "run");
-    }
-    bool here = pd_book_exists(state_dir, row->uuid);
-    if (row->state != PD_DUMP_DONE || here) {
-        status = pd_catalog_claim_owner(catalog, PD_CLAIM_DUMP, row->uuid, owner, &found, err);
-        *out = found && !pd_run_is_gone(env, owner, (int64_t)config->claim_limit_ns)
-                   ? PD_RESUME_RUNNING
-               : here ? PD_RESUME_HERE
-                      : PD_RESUME_ELSEWHERE;
-    }
-    free(owner);
-    return status;
-}
-
 /* ---- what was written before ---- */
 
 /* Begun and never finished: the catalog forgets it, and it will be begun again. */
@@ -276,6 +242,19 @@ static bool is_usable(const struct resuming *r, size_t copy)
            (row->state == PD_VOLUME_FULL_STATE && !r->story.indexes[copy].written);
 }
 
+/* A kill came between the index of a full volume and its row. */
+static enum pd_status count_index(struct resuming *r, size_t copy, struct pd_error *err)
+{
+    struct pd_volume_row *row = &r->last[copy];
+
+    if (row->state != PD_VOLUME_FULL_STATE || !r->story.indexes[copy].written ||
+        row->tape_files != r->story.indexes[copy].tape_file) {
+        return PD_OK;
+    }
+    row->tape_files++;
+    return pd_book_volume(&r->d->book, row, err);
+}
+
 /* The volumes that the last archive was begun on, but for those that nothing can be written to. *all: all
  * of them can be appended to; *any: some can be written to. */
 static enum pd_status find_last(struct resuming *r, bool *all, bool *any, struct pd_error *err)
@@ -290,6 +269,9 @@ static enum pd_status find_last(struct resuming *r, bool *all, bool *any, struct
         if (usable) {
             status = pd_catalog_volume_find(r->d->catalog, r->story.volumes[i], row, err);
             usable = status == PD_OK && is_usable(r, i);
+        }
+        if (status == PD_OK && r->story.volumes[i][0] != '\0') {
+            status = count_index(r, i, err);
         }
         if (!usable) {
             row->label[0] = '\0';

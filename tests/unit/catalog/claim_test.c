@@ -416,6 +416,31 @@ static void who_takes_a_dump_is_the_heir_of_its_run(void **state)
     assert_int_equal(cat_number(r->c, "SELECT COUNT(*) FROM claim"), 0);
 }
 
+static void what_an_heir_could_not_settle_goes_back(void **state)
+{
+    struct runs *r = *state;
+
+    cat_ok(r->c, claim(r, &r->a, PD_CLAIM_VOLUME, "V1"));
+    cat_ok(r->c, claim(r, &r->a, PD_CLAIM_SOURCE, "/data/x"));
+    cat_ok(r->c, claim(r, &r->a, PD_CLAIM_DUMP, "d"));
+    alter_run(r, &r->a, "host", "elsewhere");
+    beat_at(r, &r->a, 1);
+    cat_ok(r->c, claim(r, &r->b, PD_CLAIM_SOURCE, "/data"));
+    cat_ok(r->c, claim(r, &r->b, PD_CLAIM_DUMP, "d"));
+    cat_ok(r->c, claim(r, &r->b, PD_CLAIM_VOLUME, "V2"));
+    assert_int_equal(claims_of(r, r->a.id), 0);
+    cat_ok(r->c, pd_catalog_run_return(r->second, r->b.id, &r->c->err));
+    assert_int_equal(owner(r, PD_CLAIM_VOLUME, "V1"), r->a.id);
+    assert_int_equal(owner(r, PD_CLAIM_DUMP, "d"), r->a.id);
+    assert_int_equal(owner(r, PD_CLAIM_SOURCE, "/data/x"), r->a.id);
+    assert_int_equal(owner(r, PD_CLAIM_VOLUME, "V2"), 0);
+    assert_int_equal(cat_number(r->c, "SELECT COUNT(*) FROM claim"), 3);
+    assert_int_equal(cat_number(r->c, "SELECT COUNT(*) FROM run"), 1);
+    assert_int_equal(cat_check(r->c), 0);
+    cat_ok(r->c, pd_catalog_run_return(r->second, r->b.id, &r->c->err)); /* once is enough */
+    assert_int_equal(cat_number(r->c, "SELECT COUNT(*) FROM claim"), 3);
+}
+
 /* A source takes what lies in it and around it from all who are gone, and gives all of it back. */
 static void a_source_takes_all_that_it_meets(void **state)
 {
@@ -586,6 +611,7 @@ int main(void)
         TEST(of_another_boot_the_heartbeat_decides),
         TEST(what_was_taken_can_be_given_back),
         TEST(who_takes_a_dump_is_the_heir_of_its_run),
+        TEST(what_an_heir_could_not_settle_goes_back),
         TEST(a_source_takes_all_that_it_meets),
         TEST(the_check_finds_what_contradicts),
         cmocka_unit_test_setup_teardown(a_process_that_died_loses_what_it_had, cat_setup,
