@@ -57,6 +57,9 @@ const struct pd_pool_config *pd_pool_config(const struct pd_pool *pool);
 /* Bytes that a volume takes, of the copy where they are smallest; 0: nobody has said. */
 uint64_t pd_pool_capacity(const struct pd_pool *pool);
 
+/* All volumes of a pair are claimed, mounted and as expected, and nothing is changed yet. */
+typedef enum pd_status (*pd_pool_claimed_fn)(void *arg, bool *go_on, struct pd_error *err);
+
 /* Mounts or labels the next pair. PD_NO_VOLUME when there is none. Even when it fails, volumes may
  * be fresh. */
 PD_MUST_USE enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err);
@@ -83,7 +86,8 @@ void pd_pool_give_back(struct pd_pool *pool);
  * mounted for its index alone. *good false: they cannot be written to. */
 PD_MUST_USE enum pd_status pd_pool_take_pair(struct pd_pool *pool,
                                              const struct pd_volume_row *volumes, const char *name,
-                                             bool *good, struct pd_error *err);
+                                             pd_pool_claimed_fn claimed, void *arg, bool *good,
+                                             struct pd_error *err);
 /* Free bytes against need on every live copy, reserve kept; PD_NO_SPACE naming the target and what
  * is missing. Copies on one file system add up. */
 PD_MUST_USE enum pd_status pd_pool_check_space(struct pd_pool *pool, uint64_t need,

@@ -110,6 +110,8 @@ struct pair {
     struct pd_volume_row *rows;
     struct pd_claim claims[PD_COPIES_MAX];
     size_t count;
+    pd_pool_claimed_fn claimed; /* once they are ours, or NULL */
+    void *arg;
 };
 
 static enum pd_status claim_pair(struct pd_pool *pool, struct pair *pair, struct pd_error *err)
@@ -154,6 +156,7 @@ struct mounting {
     struct pd_volume_row *row;    /* of the volume to mount, or NULL */
     const struct pd_label *label; /* to be formatted, or NULL */
     const char *dump;             /* whose unrecorded tape files may go, or NULL */
+    bool look;                    /* whether they may, and no more */
 };
 
 /* "<dump>.<seq>" or "<dump>.index": another dump may be called "<dump>.1". */
@@ -198,6 +201,10 @@ static enum pd_status cut_unrecorded(struct pd_target *target, const struct moun
 
     for (uint32_t no = known; no < position->file_count && mine && status == PD_OK; no++) {
         status = is_of_dump(target, no, m->dump, &mine, err);
+    }
+    if (status == PD_OK && mine && m->look) {
+        position->file_count = known;
+        return PD_OK;
     }
     if (status == PD_OK && mine) {
         pd_log_line(m->pool->env->log, PD_LOG_NOTE,
@@ -309,7 +316,7 @@ static enum pd_status set_aside(struct pd_pool *pool, const struct pair *pair, s
 }
 
 static enum pd_status mount_claimed(struct pd_pool *pool, struct pair *pair, const char *dump,
-                                    bool *good, struct pd_error *err)
+                                    bool look, bool *good, struct pd_error *err)
 {
     for (size_t i = 0; i < pair->count && *good; i++) {
         struct pd_error why = PD_ERROR_INIT;
@@ -319,7 +326,7 @@ static enum pd_status mount_claimed(struct pd_pool *pool, struct pair *pair, con
         }
         if (pool->copies[i].target) {
             struct mounting mounting = {
-                .pool = pool, .copy = i, .row = &pair->rows[i], .dump = dump};
+                .pool = pool, .copy = i, .row = &pair->rows[i], .dump = dump, .look = look};
             status = load(&mounting, pair->rows[i].label, &why);
         }
         if (status == PD_OK && pool->copies[i].target) {
@@ -358,7 +365,16 @@ static enum pd_status mount_pair(struct pd_pool *pool, struct pair *pair, const 
     if (status != PD_OK) {
         return status;
     }
-    status = mount_claimed(pool, pair, dump, good, err);
+    if (pair->claimed) {
+        status = mount_claimed(pool, pair, dump, true, good, err);
+        if (status == PD_OK && *good) {
+            status = pair->claimed(pair->arg, good, err);
+        }
+        *good = *good && status == PD_OK;
+    }
+    if (*good) {
+        status = mount_claimed(pool, pair, dump, false, good, err);
+    }
     if (!*good) {
         enum pd_status unclaimed = unclaim_pair(pool, pair, &late);
         if (status == PD_OK && unclaimed != PD_OK) {
@@ -370,9 +386,12 @@ static enum pd_status mount_pair(struct pd_pool *pool, struct pair *pair, const 
 }
 
 enum pd_status pd_pool_take_pair(struct pd_pool *pool, const struct pd_volume_row *volumes,
-                                 const char *name, bool *good, struct pd_error *err)
+                                 const char *name, pd_pool_claimed_fn claimed, void *arg,
+                                 bool *good, struct pd_error *err)
 {
-    struct pair pair = {.rows = calloc(PD_COPIES_MAX, sizeof *pair.rows),
+    struct pair pair = {.claimed = claimed,
+                        .arg = arg,
+                        .rows = calloc(PD_COPIES_MAX, sizeof *pair.rows),
                         .count = pool->config.copy_count};
     enum pd_status status = pair.rows ? PD_OK : pd_error_memory(err, "pair");
 

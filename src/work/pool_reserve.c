@@ -204,17 +204,37 @@ struct earlier {
     const struct pd_pool_run *run;
     char (*except)[PD_UUID_TEXT];
     size_t except_count;
+    uint64_t *kept;
+    size_t kept_count;
     int64_t *ids;
     size_t count;
 };
+
+/* A pair stays whole: one label of it may be on a medium, and names the others. */
+static enum pd_status keep_pair(void *arg, const struct pd_volume_row *row, struct pd_error *err)
+{
+    struct earlier *e = arg;
+
+    for (size_t i = 0; i < e->except_count; i++) {
+        if (row->state == PD_VOLUME_RESERVED && strcmp(row->uuid, e->except[i]) == 0) {
+            uint64_t *grown = reallocarray(e->kept, e->kept_count + 1, sizeof *grown);
+            if (!grown) {
+                return pd_error_memory(err, "labels");
+            }
+            e->kept = grown;
+            grown[e->kept_count++] = row->pair;
+        }
+    }
+    return PD_OK;
+}
 
 static enum pd_status take_earlier(void *arg, const struct pd_volume_row *row, struct pd_error *err)
 {
     struct earlier *e = arg;
     bool wanted = row->state == PD_VOLUME_RESERVED && strcmp(row->reserved_by, e->run->dump) == 0;
 
-    for (size_t i = 0; i < e->except_count; i++) {
-        wanted = wanted && strcmp(row->uuid, e->except[i]) != 0;
+    for (size_t i = 0; i < e->kept_count; i++) {
+        wanted = wanted && row->pair != e->kept[i];
     }
     int64_t *grown = wanted ? reallocarray(e->ids, e->count + 1, sizeof *grown) : NULL;
     if (!wanted) {
@@ -232,12 +252,16 @@ enum pd_status pd_pool_drop_reserved(const struct pd_pool_run *run, char (*excep
                                      size_t count, struct pd_error *err)
 {
     struct earlier e = {.run = run, .except = except, .except_count = count};
-    enum pd_status status = pd_catalog_volumes(run->catalog, take_earlier, &e, err);
+    enum pd_status status = pd_catalog_volumes(run->catalog, keep_pair, &e, err);
 
+    if (status == PD_OK) {
+        status = pd_catalog_volumes(run->catalog, take_earlier, &e, err);
+    }
     if (status == PD_OK) {
         status = pd_catalog_volumes_forget(run->catalog, e.ids, e.count, err);
     }
     free(e.ids);
+    free(e.kept);
     return status;
 }
 

@@ -206,8 +206,9 @@ static enum pd_status load(struct resuming *r, struct pd_error *err)
 /* ---- going on ---- */
 
 /* The index of the last pair is written anew, behind all its archives, unless others have appended. */
-static enum pd_status give_up_indexes(struct resuming *r, bool *again, struct pd_error *err)
+static enum pd_status give_up_indexes(void *arg, bool *again, struct pd_error *err)
 {
+    struct resuming *r = arg;
     struct pd_dumping *d = r->d;
     bool any = false;
     enum pd_status status = PD_OK;
@@ -325,13 +326,39 @@ static enum pd_status mount_last(struct resuming *r, bool *all, bool *good, stru
 
     *good = false;
     if (status == PD_OK && usable) {
-        status = give_up_indexes(r, &usable, err);
+        status = pd_pool_take_pair(d->pool, r->last, d->row->name, give_up_indexes, r, good, err);
     }
-    if (status == PD_OK && usable) {
-        status = pd_pool_take_pair(d->pool, r->last, d->row->name, good, err);
+    if (status == PD_OK && d->untold && !*good) { /* the next resume looks again */
+        status = pd_error_set(err, PD_BUSY, 0,
+                              "the volumes of its last archives changed while they were mounted;"
+                              " resume it again");
     }
     *all = *all && *good && can_append(d);
     return status;
+}
+
+/* Archives that stand in no index, on volumes that cannot be written to. */
+static void miss_index(struct resuming *r)
+{
+    struct pd_dumping *d = r->d;
+    struct pd_error why = PD_ERROR_INIT;
+    bool unlisted = false;
+
+    for (size_t a = 0; a < d->archive_count; a++) {
+        const struct pd_told_archive *told = pd_story_archive(&r->story, d->archives[a].row.seq);
+        unlisted = unlisted || (told && told->index == 0);
+    }
+    for (size_t i = 0; i < pd_pool_copies(d->pool) && unlisted; i++) {
+        if (r->story.volumes[i][0]) {
+            pd_error_clear(&why);
+            (void)pd_error_set(
+                &why, PD_MISSING, 0,
+                "copy %zu: no index on a volume tells of archives that the dump wrote"
+                " before; it cannot be written to now",
+                i + 1);
+            pd_dump_lose_index(d, i, &why);
+        }
+    }
 }
 
 /* Goes on with those volumes; when not all can be appended to, the others get their index, and what
@@ -352,6 +379,8 @@ static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
     }
     if (good) {
         pd_dump_name_pair(d);
+    } else {
+        miss_index(r);
     }
     d->mounted = all;
     return good && !all ? pd_dump_close_pair(d, PD_PAIR_OLD, err) : PD_OK;

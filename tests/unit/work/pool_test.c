@@ -408,7 +408,7 @@ static bool take_pair(struct bed *b, const char *name)
     bool good = false;
 
     cat_ok(b->c, open_for(b, b->run.id));
-    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, name, &good, &b->c->err));
+    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, name, NULL, NULL, &good, &b->c->err));
     return good;
 }
 
@@ -505,14 +505,14 @@ static void a_pair_that_another_run_has_filled_is_taken_for_its_index(void **sta
     rows[1] = row_of(b, "PD200001");
     cat_sql(b->c, "UPDATE volume SET state = 'full' WHERE label = 'PD200001'");
     cat_ok(b->c, open_for(b, b->run.id));
-    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, "d", &good, &b->c->err));
+    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, "d", NULL, NULL, &good, &b->c->err));
     assert_true(good); /* who takes it sees that it is full */
     assert_int_equal(pd_pool_copy(b->pool, 0)->volume.state, PD_VOLUME_APPENDABLE);
     assert_int_equal(pd_pool_copy(b->pool, 1)->volume.state, PD_VOLUME_FULL_STATE);
     is_in_state(b, "PD200001", PD_VOLUME_FULL_STATE);
     assert_int_equal(cat_state(b->c, archive, copies[1].id), PD_COPY_VERIFIED);
     cat_sql(b->c, "UPDATE volume SET state = 'bad' WHERE label = 'PD200001'");
-    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, "d", &good, &b->c->err));
+    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, "d", NULL, NULL, &good, &b->c->err));
     assert_false(good);
 }
 
@@ -525,7 +525,7 @@ static void a_copy_without_a_volume_is_left_out(void **state)
     label_pair(b);
     rows[1] = row_of(b, "PD200001");
     cat_ok(b->c, open_for(b, b->run.id));
-    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, "d", &good, &b->c->err));
+    cat_ok(b->c, pd_pool_take_pair(b->pool, rows, "d", NULL, NULL, &good, &b->c->err));
     assert_true(good);
     assert_int_equal(owner(b, "PD100001"), 0);
     assert_int_equal(owner(b, "PD200001"), b->run.id);
