@@ -1,6 +1,8 @@
 #include <inttypes.h>
 
 #include "command.h"
+#include "library_view.h"
+#include "pairdump/changer.h"
 #include "pairdump/registry.h"
 #include "pairdump/size.h"
 #include "render.h"
@@ -118,6 +120,17 @@ static const struct {
     {"inventory", tape_inventory},
 };
 
+/* A changer instead of a target. */
+static enum pd_status tape_library(struct pd_face *face, const struct pd_args *args,
+                                   struct pd_error *err)
+{
+    if (strcmp(args->words[0], "inventory") != 0 || args->word_count > 2) {
+        return pd_error_set(err, PD_USAGE, 0, "of a changer, tape knows inventory: %s",
+                            args->words[1]);
+    }
+    return pd_library_view(face, args->words[1], err);
+}
+
 enum pd_status pd_cmd_tape(struct pd_face *face, const struct pd_args *args, struct pd_error *err)
 {
     struct tape_view view = {.face = face};
@@ -134,6 +147,9 @@ enum pd_status pd_cmd_tape(struct pd_face *face, const struct pd_args *args, str
     }
     if (verb == verb_count) {
         return pd_error_set(err, PD_USAGE, 0, "tape knows status, load, unload and inventory");
+    }
+    if (pd_changer_is_url(args->words[1])) {
+        return tape_library(face, args, err);
     }
     status = pd_target_open(&face->env, args->words[1], &view.target, err);
     if (status == PD_OK) {

@@ -50,7 +50,9 @@ const struct pd_command pd_command_table[] = {
      pd_cmd_safe_options, NULL, pd_cmd_safe},
     {"label", "TARGET LABEL", "label a new volume", NULL, pd_cmd_label_options, NULL,
      pd_cmd_label},
-    {"tape", "status|load|unload|inventory TARGET [VOLUME]", "look at and move volumes", NULL,
+    {"tape", "status|load|unload|inventory TARGET [VOLUME]", "look at and move volumes",
+     "inventory also takes a changer, mtx:DEVICE or cmd:PATH: what is in the library, and in the\n"
+     "catalog.",
      pd_cmd_tape_options, tape_words, pd_cmd_tape},
     {"catalog", "init|check|export|import [FILE]", "look after the catalog",
      "check: contradictions in the catalog, then between it and the volumes that can be reached.",
