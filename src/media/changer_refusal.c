@@ -40,6 +40,7 @@ static const struct known {
     {"cannot open SCSI device", "Resource temporarily unavailable", PD_NOT_READY,
      "the device is busy"},
     {"cannot open SCSI device", "No such", PD_NOT_FOUND, "there is no such device"},
+    {"cannot open SCSI device", "a directory", PD_NOT_FOUND, "there is no such device"},
     {"cannot open SCSI device", "Read-only file system", PD_DENIED, "no permission"},
 };
 
@@ -156,10 +157,10 @@ static bool is_blank(const struct line *line)
     return true;
 }
 
-/* The line that tells why: the one that is known, else the first that is not about the sense, else
- * the first. */
+/* The line that tells why: one that is known; else the last where mtx tells of senses, since it
+ * ends with why; else the first. Lines about the sense itself do not count. */
 struct reason {
-    struct line first, plain, known_line;
+    struct line any, first, last, known_line;
     const struct known *known;
     struct sense sense;
 };
@@ -175,10 +176,13 @@ static void read_lines(const char *text, size_t len, struct reason *out)
         if (is_blank(&line))
             continue;
         take_sense(&line, &out->sense);
-        if (out->first.at == NULL)
-            out->first = line;
-        if (out->plain.at == NULL && !has(&line, "Request Sense:") && !has(&line, "Mode sense ("))
-            out->plain = line;
+        if (out->any.at == NULL)
+            out->any = line;
+        if (!has(&line, "Request Sense:")) {
+            out->last = line;
+            if (out->first.at == NULL)
+                out->first = line;
+        }
         if (found != NULL && out->known == NULL) {
             out->known = found;
             out->known_line = line;
@@ -198,7 +202,9 @@ enum pd_status pd_changer_refusal(const char *what, const char *text, size_t len
 
     read_lines(text, len, &reason);
     sensed = reason.sense.key[0] != '\0' ? find_meaning(&reason.sense) : NULL;
-    line = reason.plain.at != NULL ? reason.plain : reason.first;
+    line = reason.sense.key[0] != '\0' ? reason.last : reason.first;
+    if (line.at == NULL)
+        line = reason.any;
     if (reason.known != NULL) {
         line = reason.known_line;
         status = reason.known->status;

@@ -287,11 +287,27 @@ static void any_refusal(void **state)
                               "mtx: Request Sense: Sense Key=Illegal Request\n"
                               "mtx: Request Sense: Additional Sense Code = 3B\n"
                               "mtx: Request Sense: Additional Sense Qualifier = 0D\n"
-                              "mtx: MOVE MEDIUM from Element Address 1000 to 500 Failed\n";
+                              "MOVE MEDIUM from Element Address 1000 to 500 Failed\n";
     assert_int_equal(pd_changer_refusal("load 1 0", two, strlen(two), &err), PD_EXISTS);
     assert_string_equal(err.message,
-                        "load 1 0: the destination is full: mtx: MOVE MEDIUM from Element Address "
+                        "load 1 0: the destination is full: MOVE MEDIUM from Element Address "
                         "1000 to 500 Failed (Illegal Request, sense 3b/0d)");
+    /* and ends with why */
+    static const char last[] = "RequestSense (0x03) failed\n"
+                               "mtx: Request Sense: Sense Key=Hardware Error\n"
+                               "mtx: Request Sense: SKSV=no\n"
+                               "Mode sense (0x1A) for Page 0x1D failed\n"
+                               "no Data Transfer Element reported\n\n";
+    assert_int_equal(pd_changer_refusal("status", last, strlen(last), &err), PD_IO);
+    assert_string_equal(err.message, "status: no Data Transfer Element reported");
+    static const char sense_only[] = "mtx: Request Sense: Sense Key=Not Ready\n";
+    assert_int_equal(pd_changer_refusal("status", sense_only, strlen(sense_only), &err),
+                     PD_NOT_READY);
+    assert_string_equal(err.message, "status: not ready: mtx: Request Sense: Sense Key=Not Ready");
+    /* others begin with it */
+    static const char first[] = "\nrobot: no such robot\nusage: robot status\n";
+    assert_int_equal(pd_changer_refusal("status", first, strlen(first), &err), PD_IO);
+    assert_string_equal(err.message, "status: robot: no such robot");
 }
 
 int main(void)

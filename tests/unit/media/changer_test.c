@@ -220,25 +220,23 @@ static void moves_are_refused(void **state)
         enum pd_status wanted;
         const char *part;
     } cases[] = {
-        {"load", 3, 0, PD_NOT_FOUND, "load 3 0: the source is empty: mtx: Source Element Address"},
-        {"load", 1, 1, PD_EXISTS, "the drive is not empty: mtx: Drive 1 Full (Storage Element 3"},
-        {"load", 7, 0, PD_NOT_FOUND,
-         "there is no such slot: mtx: Invalid <storage-element-number>"},
-        {"load", 1, 2, PD_NOT_FOUND, "there is no such drive: mtx: illegal <drive-number>"},
+        {"load", 3, 0, PD_NOT_FOUND, "load 3 0: the source is empty: Source Element Address"},
+        {"load", 1, 1, PD_EXISTS, "the drive is not empty: Drive 1 Full (Storage Element 3"},
+        {"load", 7, 0, PD_NOT_FOUND, "there is no such slot: Invalid <storage-element-number>"},
+        {"load", 1, 2, PD_NOT_FOUND, "there is no such drive: illegal <drive-number>"},
         {"load", 0, 0, PD_USAGE, "counted from 1"},
         {"load", 1, 65537, PD_NOT_FOUND, "no such element"},
         {"load", UINT32_MAX, 0, PD_NOT_FOUND, "no such element"},
-        {"unload", 3, 0, PD_NOT_FOUND,
-         "unload 3 0: the drive is empty: mtx: Data Transfer Element"},
-        {"unload", 1, 1, PD_EXISTS, "the slot is full: mtx: Storage Element 1 is Already Full"},
-        {"unload", 7, 1, PD_NOT_FOUND, "there is no such slot: mtx: illegal <storage-element"},
-        {"unload", 3, 2, PD_NOT_FOUND, "there is no such drive: mtx: illegal <drive-number>"},
+        {"unload", 3, 0, PD_NOT_FOUND, "unload 3 0: the drive is empty: Data Transfer Element"},
+        {"unload", 1, 1, PD_EXISTS, "the slot is full: Storage Element 1 is Already Full"},
+        {"unload", 7, 1, PD_NOT_FOUND, "there is no such slot: illegal <storage-element"},
+        {"unload", 3, 2, PD_NOT_FOUND, "there is no such drive: illegal <drive-number>"},
         {"unload", 0, 1, PD_USAGE, "counted from 1"},
         {"unload", 3, UINT32_MAX, PD_NOT_FOUND, "no such element"},
-        {"transfer", 1, 2, PD_EXISTS, "the destination is full: mtx: Destination Element"},
-        {"transfer", 3, 5, PD_NOT_FOUND, "the source is empty: mtx: Source Element Address"},
-        {"transfer", 7, 5, PD_NOT_FOUND, "there is no such slot: mtx: Invalid source"},
-        {"transfer", 1, 7, PD_NOT_FOUND, "there is no such slot: mtx: Invalid destination"},
+        {"transfer", 1, 2, PD_EXISTS, "the destination is full: Destination Element"},
+        {"transfer", 3, 5, PD_NOT_FOUND, "the source is empty: Source Element Address"},
+        {"transfer", 7, 5, PD_NOT_FOUND, "there is no such slot: Invalid source"},
+        {"transfer", 1, 7, PD_NOT_FOUND, "there is no such slot: Invalid destination"},
         {"transfer", 1, 0, PD_USAGE, "counted from 1"},
         {"transfer", 0, 1, PD_USAGE, "counted from 1"},
         {"transfer", 2, 2, PD_USAGE, "where it is already"},
@@ -265,21 +263,21 @@ static void failures_have_a_status(void **state)
         enum pd_status wanted;
         const char *part;
     } cases[] = {
-        {"say mtx: cannot open SCSI device '/dev/sg2' - Permission denied\n", PD_DENIED,
-         ": no permission: mtx: cannot open"},
-        {"say mtx: cannot open SCSI device '/dev/sg2' - No such file or directory\n", PD_NOT_FOUND,
-         ": there is no such device: mtx: cannot"},
-        {"say mtx: cannot open SCSI device '/dev/sg2' - No such device or address\n", PD_NOT_FOUND,
+        {"say cannot open SCSI device '/dev/sg2' - Permission denied\n", PD_DENIED,
+         ": no permission: cannot open"},
+        {"say cannot open SCSI device '/dev/sg2' - No such file or directory\n", PD_NOT_FOUND,
+         ": there is no such device: cannot"},
+        {"say cannot open SCSI device '/dev/sg2' - No such device or address\n", PD_NOT_FOUND,
          "no such device"},
-        {"say mtx: cannot open SCSI device '/dev/sg2' - Device or resource busy\n", PD_NOT_READY,
+        {"say cannot open SCSI device '/dev/sg2' - Device or resource busy\n", PD_NOT_READY,
          ": the device is busy"},
-        {"say mtx: cannot open SCSI device '/dev/sg2' - Input/output error\n", PD_IO,
+        {"say cannot open SCSI device '/dev/sg2' - Input/output error\n", PD_IO,
          "Input/output error"},
-        {"say mtx: /dev/null is not an sg device, or old sg driver\n", PD_UNSUPPORTED,
+        {"say /dev/null is not an sg device, or old sg driver\n", PD_UNSUPPORTED,
          "not a device that mtx can use"},
-        {"sense Not_Ready 04 01\n", PD_NOT_READY, ": not ready: mtx: "},
+        {"sense Not_Ready 04 01\n", PD_NOT_READY, ": not ready: "},
         {"sense Not_Ready 04 01\n", PD_NOT_READY, "Failed (Not Ready, sense 04/01)"},
-        {"sense Unit_Attention 28 00\n", PD_AGAIN, "something changed there: mtx: "},
+        {"sense Unit_Attention 28 00\n", PD_AGAIN, "something changed there: "},
         {"sense Illegal_Request 3B 0D\n", PD_EXISTS, "the destination is full"},
         {"sense Illegal_Request 3B 0E\n", PD_NOT_FOUND, "the source is empty"},
         {"sense Illegal_Request 21 01\n", PD_NOT_FOUND, "there is no such element"},
@@ -300,9 +298,9 @@ static void failures_have_a_status(void **state)
         fails(&bed, "status", 0, 0, cases[i].wanted, cases[i].part);
         fails(&bed, "load", 1, 0, cases[i].wanted, cases[i].part);
     }
-    put(bed.control, "say mtx: Drive needs offline before move\n");
+    put(bed.control, "say Drive needs offline before move\n");
     fails(&bed, "unload", 3, 1, PD_NOT_READY, "unload it there first");
-    put(bed.control, "say mtx: Cleaning Cartridge Installed and Ejected\n");
+    put(bed.control, "say Cleaning Cartridge Installed and Ejected\n");
     fails(&bed, "load", 1, 0, PD_WRONG_VOLUME, "cleaning cartridge");
     /* once, and what is retryable may be tried again */
     put(bed.control, "once sense Unit_Attention 28 00\n");
