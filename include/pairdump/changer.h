@@ -13,7 +13,8 @@
  * Nothing is locked: two programs that move at a time get in each other's way, and the second is
  * refused by the library. One thread uses a changer at a time.
  *
- * A failure bears what the program said, and a status by it (pd_changer_refusal).
+ * A failure bears what the program said, and a status by it (pd_changer_refusal). None tells
+ * anything of what is recorded on a cartridge: for who wants to read it, it is out of reach.
  */
 #ifndef PAIRDUMP_CHANGER_H
 #define PAIRDUMP_CHANGER_H

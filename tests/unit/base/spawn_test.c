@@ -281,7 +281,7 @@ static void a_time_is_given(void **state)
             struct pd_spawn spawn = SHELL(scripts[i]);
 
             bed_make(&bed);
-            spawn.timeout_ns = 200 * MS;
+            spawn.timeout_ns = 700 * MS; /* the number is told by then */
             spawn.finish = finish;
             struct pd_spawn_result result = run(&bed, spawn, PD_HUNG);
             took_less(&bed, 10 * S);
@@ -327,7 +327,7 @@ static void what_stays_in_the_background_is_not_waited_for(void **state)
 static void the_stop_flag(void **state)
 {
     char *dir = ml_folder(), *mark = ml_text("%s/mark", dir);
-    char *script = ml_text("sleep 0.5; echo done >%s", mark);
+    char *script = ml_text("sleep 1.5; echo done >%s", mark);
     const char *const argv[] = {"sh", "-c", script, NULL};
     struct pd_spawn spawn = shell(argv);
     struct pd_spawn_result result;
@@ -349,7 +349,7 @@ static void the_stop_flag(void **state)
     spawn.finish = false;
     result = run(&bed, spawn, PD_INTERRUPTED);
     pd_spawn_result_free(&result);
-    (void)usleep(600000);
+    (void)usleep(1800000);
     assert_false(ml_exists(mark));
 
     bed_make(&bed);

@@ -378,7 +378,7 @@ static void nothing_waits_for_ever(void **state)
     put(bed.control, "hang\n");
     bed.step = 20 * S;
     fails(&bed, "status", 0, 0, PD_HUNG, "did not end within 1:00");
-    assert_in_range(bed.looks, 3, 8);
+    assert_in_range(bed.looks, 3, 20);
     fails(&bed, "load", 1, 0, PD_HUNG, "did not end within 10:00");
     bed_drop(&bed);
 }
@@ -392,7 +392,7 @@ static void a_move_is_not_broken_off(void **state)
 
     (void)state;
     bed_make(&bed, false);
-    put(bed.control, "slow 0.5\n");
+    put(bed.control, "slow 1.5\n");
     bed.stop_at = 5;
     OK(pd_changer_load(bed.changer, 1, 0, &err));
     assert_int_equal(bed.flag, 1);
