@@ -291,6 +291,28 @@ static void a_time_is_given(void **state)
     }
 }
 
+static void it_may_tidy_up(void **state)
+{
+    char *dir = ml_folder(), *mark = ml_text("%s/mark", dir);
+    char *script = ml_text("trap 'echo bye >%s; exit 0' TERM; while :; do sleep 0.01; done", mark);
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    struct pd_spawn spawn = shell(argv);
+    struct bed bed;
+
+    (void)state;
+    bed_make(&bed);
+    spawn.timeout_ns = 700 * MS;
+    spawn.grace_ns = 20 * S;
+    struct pd_spawn_result result = run(&bed, spawn, PD_HUNG);
+    pd_spawn_result_free(&result);
+    took_less(&bed, 15 * S);
+    assert_true(ml_exists(mark));
+    assert_int_equal(unlink(mark), 0);
+    free(mark);
+    free(script);
+    ml_remove(dir);
+}
+
 static void time_is_that_of_the_clock(void **state)
 {
     struct bed bed;
@@ -459,6 +481,7 @@ int main(void)
         cmocka_unit_test(output_has_bounds),
         cmocka_unit_test(much_output_is_whole),
         cmocka_unit_test(a_time_is_given),
+        cmocka_unit_test(it_may_tidy_up),
         cmocka_unit_test(time_is_that_of_the_clock),
         cmocka_unit_test(what_stays_in_the_background_is_not_waited_for),
         cmocka_unit_test(the_stop_flag),

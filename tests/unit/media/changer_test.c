@@ -313,6 +313,8 @@ static void noise_is_no_failure(void **state)
 {
     struct bed bed;
     struct pd_changer_inventory inventory;
+    struct pd_error why = PD_ERROR_INIT;
+    uint64_t started = pd_clock_monotonic(pd_clock_real());
 
     (void)state;
     bed_make(&bed, false);
@@ -326,9 +328,12 @@ static void noise_is_no_failure(void **state)
     pd_changer_inventory_free(&inventory);
     put(bed.control, "leave 30\n");
     OK(pd_changer_load(bed.changer, 1, 0, &err));
-    /* one that goes on writing on the status's output spoils it, and is not waited for */
+    /* one that goes on writing may spoil a status, but is not waited for */
     put(bed.control, "flood 30\n");
-    fails(&bed, "status", 0, 0, PD_BAD_FORMAT, "");
+    if (pd_changer_status(bed.changer, &inventory, &why) != PD_OK)
+        assert_int_equal(why.status, PD_BAD_FORMAT);
+    pd_changer_inventory_free(&inventory);
+    assert_true(pd_clock_monotonic(pd_clock_real()) - started < 20 * S);
     OK(pd_changer_unload(bed.changer, 1, 0, &err));
     bed_drop(&bed);
 }
