@@ -63,7 +63,8 @@ void pd_changer_close(struct pd_changer *changer);
 void pd_changer_timeouts(struct pd_changer *changer, uint64_t status_ns, uint64_t move_ns);
 
 /* The caller releases *out; empty on errors. PD_BAD_FORMAT names the line that is not understood.
- */
+ * When the library refuses to tell of barcodes, for whatever reason, mtx asks again without them:
+ * where none is told though some should be, ask again. */
 PD_MUST_USE enum pd_status pd_changer_status(struct pd_changer *changer,
                                              struct pd_changer_inventory *out,
                                              struct pd_error *err);
