@@ -1,19 +1,29 @@
 /*
  * What every drive promises (drive.h), tried on each driver. A driver is a row of `drivers`: how to
- * open it with a blank medium, a small one, and how to make the medium write-protected. A real tape
- * drive becomes a row as well.
+ * put a blank medium in it, a small one, and how to make the medium write-protected.
+ *
+ * A tape drive behind the kernel's st driver is a row where PD_TEST_TAPE names it (/dev/nst0) and
+ * PD_TEST_CHANGER a program that is called with the device and
+ *     blank | small DATA_BYTES MORE_BYTES     puts in a new medium, of that size to early warning,
+ *                                             and so much more to its end
+ *     protect                                 write-protects the medium, and puts it in again
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include <spawn.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../lib/media_lib.h"
 #include "pairdump/drive_mock.h"
+#include "pairdump/drive_st.h"
 
 #define MEDIUM "PD000001"
 #define CAPACITY                                                                                   \
@@ -21,6 +31,8 @@
 
 struct driver {
     const char *name;
+    const char *medium;                         /* to be loaded by this name, or NULL */
+    void (*blank)(const char *dir, bool small); /* puts a medium in, or NULL */
     struct pd_drive *(*open)(const char *dir, bool small);
     void (*protect)(const char *dir);
 };
@@ -43,7 +55,50 @@ static void protect_mock(const char *dir)
     free(path);
 }
 
-static const struct driver drivers[] = {{"mock", open_mock, protect_mock}};
+static void change(const char *what, const char *size, const char *more)
+{
+    const char *program = getenv("PD_TEST_CHANGER"), *device = getenv("PD_TEST_TAPE");
+    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)device, (char *)(uintptr_t)what,
+                    (char *)(uintptr_t)size,    (char *)(uintptr_t)more,   NULL};
+    int result = -1;
+    pid_t child;
+
+    assert_non_null(program);
+    assert_int_equal(posix_spawnp(&child, program, NULL, NULL, argv, environ), 0);
+    assert_int_equal(waitpid(child, &result, 0), child);
+    assert_int_equal(result, 0);
+}
+
+static void blank_st(const char *dir, bool small)
+{
+    char *size = ml_text("%" PRIu64, CAPACITY), *more = ml_text("%" PRIu64, CAPACITY / 4);
+
+    (void)dir;
+    change(small ? "small" : "blank", size, more);
+    free(size);
+    free(more);
+}
+
+static struct pd_drive *open_st(const char *dir, bool small)
+{
+    const struct pd_drive_st_options options = {.capacity = small ? CAPACITY : 0};
+    struct pd_drive *drive = NULL;
+
+    (void)dir;
+    OK(pd_drive_st_open(ml_env(), getenv("PD_TEST_TAPE"), &options, &drive, &err));
+    return drive;
+}
+
+static void protect_st(const char *dir)
+{
+    (void)dir;
+    change("protect", NULL, NULL);
+}
+
+static const struct driver drivers[] = {
+    {"mock", MEDIUM, NULL, open_mock, protect_mock},
+    {"st", NULL, blank_st, open_st, protect_st},
+};
 
 struct bed {
     const struct driver *driver;
@@ -55,11 +110,16 @@ struct bed {
 static void for_each(void (*test)(struct bed *bed), bool small)
 {
     for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
-        struct bed bed = {.driver = &drivers[i], .dir = ml_folder(), .small = small};
+        struct bed bed = {.driver = &drivers[i], .small = small};
 
+        if (drivers[i].blank != NULL && getenv("PD_TEST_TAPE") == NULL)
+            continue;
         print_message("    %s\n", drivers[i].name);
+        bed.dir = ml_folder();
+        if (drivers[i].blank != NULL)
+            drivers[i].blank(bed.dir, small);
         bed.drive = drivers[i].open(bed.dir, small);
-        OK(pd_drive_load(bed.drive, MEDIUM, &err));
+        OK(pd_drive_load(bed.drive, drivers[i].medium, &err));
         test(&bed);
         OK(pd_drive_close(bed.drive, &err));
         ml_remove(bed.dir);
@@ -71,6 +131,12 @@ static void reopen(struct bed *bed)
     OK(pd_drive_close(bed->drive, &err));
     bed->drive = bed->driver->open(bed->dir, bed->small);
     OK(pd_drive_load(bed->drive, NULL, &err));
+}
+
+/* How much is recorded only some drives say. */
+static void uses(struct bed *bed, uint64_t used, uint64_t wanted)
+{
+    assert_int_equal(used, bed->driver->medium != NULL ? wanted : 0);
 }
 
 /* A record "text" of exactly these bytes. */
@@ -226,6 +292,53 @@ static void locates(struct bed *bed)
     stands(bed, 3, 2, 8);
 }
 
+/* What a drive that knows nothing of the medium finds out, and that closing it writes nothing. */
+static void finds(struct bed *bed)
+{
+    record_some(bed);
+    reopen(bed);
+    OK(pd_drive_locate(bed->drive, 4, &err)); /* the mark behind ccc */
+    stands(bed, 1, 1, 4);
+    get_none(bed, PD_END_OF_FILE);
+    OK(pd_drive_locate(bed->drive, 7, &err));
+    stands(bed, 3, 1, 7);
+    get(bed, "e");
+    reopen(bed);
+    OK(pd_drive_end(bed->drive, &err));
+    stands(bed, 3, 2, 8);
+    space(bed, PD_SPACE_FILES, -2, PD_OK);
+    stands(bed, 1, 1, 4);
+    space(bed, PD_SPACE_RECORDS, -1, PD_OK);
+    get(bed, "ccc");
+    OK(pd_drive_locate(bed->drive, 1, &err));
+    stands(bed, 0, 1, 1);
+    reopen(bed);
+    space(bed, PD_SPACE_FILES, 7, PD_END_OF_DATA);
+    stands(bed, 3, 2, 8);
+    reopen(bed);
+    IS(pd_drive_locate(bed->drive, 99, &err), PD_END_OF_DATA);
+    stands(bed, 3, 2, 8);
+    OK(pd_drive_locate(bed->drive, 5, &err));
+    OK(pd_drive_end(bed->drive, &err));
+    put(bed, "more");
+    space(bed, PD_SPACE_FILES, -1, PD_OK); /* writes no mark of its own */
+    stands(bed, 2, 0, 5);
+    OK(pd_drive_end(bed->drive, &err));
+    stands(bed, 3, 3, 9);
+    put(bed, "most");
+    OK(pd_drive_marks(bed->drive, 0, false, &err)); /* a flush in a file moves nothing */
+    stands(bed, 3, 4, 10);
+    put(bed, "last");
+    OK(pd_drive_locate(bed->drive, 9, &err));
+    get(bed, "most");
+    get(bed, "last");
+    get_none(bed, PD_END_OF_DATA);
+    OK(pd_drive_unload(bed->drive, &err));
+    OK(pd_drive_load(bed->drive, bed->driver->medium, &err));
+    OK(pd_drive_end(bed->drive, &err));
+    stands(bed, 3, 5, 11);
+}
+
 static void overwrites(struct bed *bed)
 {
     record_some(bed);
@@ -275,7 +388,7 @@ static void ends(struct bed *bed)
     mark(bed);
     OK(pd_drive_status(bed->drive, &status, &err));
     assert_true(status.early_warning);
-    assert_int_equal(status.used, 10 * len);
+    uses(bed, status.used, 10 * len);
     assert_int_equal(status.capacity, CAPACITY);
     OK(pd_drive_rewind(bed->drive, &err));
     for (int i = 0; i < 10; i++) {
@@ -298,7 +411,7 @@ static void protects(struct bed *bed)
     mark(bed);
     OK(pd_drive_unload(bed->drive, &err));
     bed->driver->protect(bed->dir);
-    OK(pd_drive_load(bed->drive, MEDIUM, &err));
+    OK(pd_drive_load(bed->drive, bed->driver->medium, &err));
     OK(pd_drive_status(bed->drive, &status, &err));
     assert_true(status.write_protected);
     IS(pd_drive_write(bed->drive, "x", 1, &early, &err), PD_WRITE_PROTECTED);
@@ -318,12 +431,12 @@ static void reports(struct bed *bed)
     assert_false(status.early_warning);
     assert_int_equal(status.used, 0);
     assert_true(status.max_record >= (UINT64_C(1) << 20));
-    assert_string_equal(status.medium, MEDIUM);
+    assert_string_equal(status.medium, bed->driver->medium != NULL ? MEDIUM : "");
     record_some(bed);
     OK(pd_drive_status(bed->drive, &status, &err));
     assert_false(status.at_start);
     assert_int_equal(status.pos.object, 8);
-    assert_int_equal(status.used, 11);
+    uses(bed, status.used, 11);
 }
 
 static void unloads(struct bed *bed)
@@ -345,9 +458,9 @@ static void unloads(struct bed *bed)
     IS(pd_drive_tell(bed->drive, &pos, &err), PD_NO_MEDIUM);
     space(bed, PD_SPACE_FILES, 1, PD_NO_MEDIUM);
     OK(pd_drive_unload(bed->drive, &err));
-    OK(pd_drive_load(bed->drive, MEDIUM, &err));
+    OK(pd_drive_load(bed->drive, bed->driver->medium, &err));
     get(bed, "a");
-    OK(pd_drive_load(bed->drive, MEDIUM, &err)); /* again: from the start */
+    OK(pd_drive_load(bed->drive, bed->driver->medium, &err)); /* again: from the start */
     get(bed, "a");
     IS(pd_drive_load(bed->drive, "", &err), PD_USAGE);
     IS(pd_drive_write(bed->drive, "x", 0, &early, &err), PD_INTERNAL);
@@ -363,6 +476,7 @@ ON_EACH(test_read, reads, false)
 ON_EACH(test_long_record, long_records, false)
 ON_EACH(test_space, spaces, false)
 ON_EACH(test_locate, locates, false)
+ON_EACH(test_find, finds, false)
 ON_EACH(test_overwrite, overwrites, false)
 ON_EACH(test_end, ends, true)
 ON_EACH(test_protect, protects, false)
@@ -372,11 +486,11 @@ ON_EACH(test_unload, unloads, false)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),      cmocka_unit_test(test_long_record),
-        cmocka_unit_test(test_space),     cmocka_unit_test(test_locate),
-        cmocka_unit_test(test_overwrite), cmocka_unit_test(test_end),
-        cmocka_unit_test(test_protect),   cmocka_unit_test(test_status),
-        cmocka_unit_test(test_unload),
+        cmocka_unit_test(test_read),   cmocka_unit_test(test_long_record),
+        cmocka_unit_test(test_space),  cmocka_unit_test(test_locate),
+        cmocka_unit_test(test_find),   cmocka_unit_test(test_overwrite),
+        cmocka_unit_test(test_end),    cmocka_unit_test(test_protect),
+        cmocka_unit_test(test_status), cmocka_unit_test(test_unload),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
