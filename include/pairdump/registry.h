@@ -2,12 +2,14 @@
  * registry: from the URL of a target to its driver; the only place that names drivers.
  *
  *     disk:DIR[?capacity=SIZE]
+ *     tape:DEVICE[?capacity=SIZE]
  *     mock:DIR[?capacity=SIZE&early=SIZE&slots=N]
  *     fault:OP@N=EFFECT[,OP@N=EFFECT...]:TARGET
  *
  * OP: open write read mark sync seek load; N: 7 (the 7th call), 7+ (each from the 7th on);
  * EFFECT: EIO ENOSPC short flip slow=BYTES/s hang=SECONDS kill. An unknown scheme, option, or effect
- * is PD_USAGE. A folder that does not exist is PD_USAGE (never made: it may be a mount point).
+ * is PD_USAGE. A folder that does not exist is PD_USAGE (never made: it may be a mount point), and so
+ * is a DEVICE that is no tape drive (drive_st.h).
  */
 #ifndef PAIRDUMP_REGISTRY_H
 #define PAIRDUMP_REGISTRY_H
@@ -29,6 +31,9 @@ PD_MUST_USE enum pd_status pd_target_url_location(const char *url, char **out,
 
 /* What its option capacity says, bytes; 0: nothing. */
 uint64_t pd_target_url_capacity(const char *url);
+
+/* Whether its place is a device node, which has no file system. */
+bool pd_target_url_device(const char *url);
 
 /* Whether one run at a time may have it: a drive, but not a folder of volumes. */
 bool pd_target_url_exclusive(const char *url);

@@ -82,29 +82,43 @@ static bool is_too_much(int code)
     return code == EINVAL || code == EOVERFLOW;
 }
 
+/* read(2), with less at once where host adapter or drive take no more; *most is what it was in the
+ * end. */
+static ssize_t read_record(struct pd_drive_st *st, void *buf, size_t size, size_t *most)
+{
+    for (;;) {
+        ssize_t n;
+
+        *most = size < st->max_record ? size : (size_t)st->max_record;
+        n = read(st->fd, buf, *most);
+        if (n >= 0 || !is_too_much(errno) || *most <= RECORD_MIN)
+            return n;
+        st->max_record = *most / 2 > RECORD_MIN ? *most / 2 : RECORD_MIN;
+    }
+}
+
+static enum pd_status may_read(struct pd_drive_st *st, struct pd_error *err)
+{
+    enum pd_status status = pd_drive_st_need_medium(st, err);
+
+    if (status == PD_OK && !st->has_object)
+        status = pd_error_set(err, PD_IO, 0, "%s has lost its position; rewind it", st->device);
+    return status == PD_OK ? pd_drive_st_idle(st, err) : status;
+}
+
 enum pd_status pd_drive_st_read(void *impl, void *buf, size_t size, size_t *got,
                                 struct pd_error *err)
 {
     struct pd_drive_st *st = impl;
-    enum pd_status status = pd_drive_st_need_medium(st, err);
+    enum pd_status status = may_read(st, err);
     size_t most;
     ssize_t n;
 
-    if (status == PD_OK && !st->has_object)
-        status = pd_error_set(err, PD_IO, 0, "%s has lost its position; rewind it", st->device);
-    if (status == PD_OK)
-        status = pd_drive_st_idle(st, err);
     if (status != PD_OK)
         return status;
     if (st->has_end && st->pos.object == st->end.object)
         return end_of_data(st, err);
-    for (;;) {
-        most = size < st->max_record ? size : (size_t)st->max_record;
-        n = read(st->fd, buf, most);
-        if (n >= 0 || !is_too_much(errno) || most <= RECORD_MIN)
-            break;
-        st->max_record = most / 2 > RECORD_MIN ? most / 2 : RECORD_MIN;
-    }
+    n = read_record(st, buf, size, &most);
     if (n == 0)
         return met_mark(st, err);
     if (n < 0)

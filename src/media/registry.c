@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "pairdump/drive_mock.h"
+#include "pairdump/drive_st.h"
 #include "pairdump/size.h"
 #include "pairdump/target_disk.h"
 #include "pairdump/target_fault.h"
@@ -27,6 +28,7 @@ struct scheme {
     const char *name;
     const char *allowed; /* its options, separated by spaces */
     bool exclusive;      /* a drive: for one run at a time */
+    bool device;         /* a device node, not a folder */
     open_fn open;
 };
 
@@ -59,9 +61,23 @@ static enum pd_status open_mock(const struct pd_env *env, const char *dir,
     return pd_target_tape_open(env, drive, pd_drive_mock_media, list, free, url, out, err);
 }
 
+/* The operator is the changer: there is no list of media. */
+static enum pd_status open_tape(const struct pd_env *env, const char *device,
+                                const struct options *options, const char *url,
+                                struct pd_target **out, struct pd_error *err)
+{
+    const struct pd_drive_st_options st = {.capacity = options->capacity};
+    struct pd_drive *drive = NULL;
+    enum pd_status status = pd_drive_st_open(env, device, &st, &drive, err);
+
+    return status == PD_OK ? pd_target_tape_open(env, drive, NULL, NULL, NULL, url, out, err)
+                           : status;
+}
+
 static const struct scheme schemes[] = {
-    {"disk", "capacity", false, open_disk},
-    {"mock", "capacity early slots", true, open_mock},
+    {"disk", "capacity", false, false, open_disk},
+    {"mock", "capacity early slots", true, false, open_mock},
+    {"tape", "capacity", true, true, open_tape},
 };
 
 /* A URL without its fault filters, taken apart. */
@@ -173,8 +189,8 @@ static enum pd_status parse_place(const char *url, struct place *out, struct pd_
     out->scheme = find_scheme(url);
     if (out->scheme == NULL)
         return pd_error_set(err, PD_USAGE, 0,
-                            "\"%s\" is not a target; it begins with disk:DIR, mock:DIR or "
-                            "fault:OP@N=EFFECT:TARGET",
+                            "\"%s\" is not a target; it begins with disk:DIR, tape:DEVICE, "
+                            "mock:DIR or fault:OP@N=EFFECT:TARGET",
                             url);
     out->dir = strdup(url + strlen(out->scheme->name) + 1);
     if (out->dir == NULL)
@@ -185,7 +201,8 @@ static enum pd_status parse_place(const char *url, struct place *out, struct pd_
         status = parse_options(out->scheme, options, &out->options, err);
     }
     if (status == PD_OK && out->dir[0] == '\0')
-        status = pd_error_set(err, PD_USAGE, 0, "%s: names no folder", out->scheme->name);
+        status = pd_error_set(err, PD_USAGE, 0, "%s: names no %s", out->scheme->name,
+                              out->scheme->device ? "device" : "folder");
     if (status != PD_OK) {
         free(out->dir);
         out->dir = NULL;
@@ -216,7 +233,7 @@ static enum pd_status open_place(const struct pd_env *env, const char *url, stru
     struct place place;
     enum pd_status status = parse_place(url, &place, err);
 
-    if (status == PD_OK)
+    if (status == PD_OK && !place.scheme->device)
         status = check_folder(place.dir, err);
     if (status == PD_OK)
         status = place.scheme->open(env, place.dir, &place.options, url, out, err);
@@ -314,6 +331,15 @@ uint64_t pd_target_url_capacity(const char *url)
         free(place.dir);
     }
     return capacity;
+}
+
+bool pd_target_url_device(const char *url)
+{
+    const struct scheme *scheme;
+
+    url = behind_faults(url);
+    scheme = url != NULL ? find_scheme(url) : NULL;
+    return scheme != NULL && scheme->device;
 }
 
 bool pd_target_url_exclusive(const char *url)

@@ -97,10 +97,19 @@ static enum pd_status load_known(struct tape *tape, const char *label, struct pd
     return status == PD_OK ? pd_drive_load(tape->drive, label, err) : status;
 }
 
+/* Without a list what lies in the drive says nothing of the volume that was asked for: that one may
+ * lie on a shelf. */
+static bool is_not_here(const struct tape *tape, const char *label, enum pd_status status)
+{
+    return label != NULL && tape->list == NULL &&
+           (status == PD_WRONG_VOLUME || status == PD_BLANK || status == PD_FOREIGN);
+}
+
 static enum pd_status tape_mount(void *impl, const char *label, struct pd_label *out,
                                  struct pd_error *err)
 {
     struct tape *tape = impl;
+    struct pd_error why = PD_ERROR_INIT;
     enum pd_status status;
 
     forget_volume(tape);
@@ -110,9 +119,28 @@ static enum pd_status tape_mount(void *impl, const char *label, struct pd_label 
     if (status == PD_OK && label != NULL && strcmp(out->label, label) != 0)
         status = pd_error_set(err, PD_WRONG_VOLUME, 0, "volume %s is in the drive, not %s",
                               out->label, label);
+    if (is_not_here(tape, label, status)) {
+        why = *err;
+        status =
+            pd_error_set(err, PD_NOT_FOUND, 0, "%s is not in the drive: %s", label, why.message);
+    }
     if (status == PD_OK)
         status = take_volume(tape, out, err);
     return status;
+}
+
+/* Behind a label just written the next tape file begins. */
+static enum pd_status stand_behind_label(struct tape *tape, struct pd_error *err)
+{
+    struct pd_drive_pos pos = {0};
+    enum pd_status status = pd_drive_tell(tape->drive, &pos, err);
+
+    if (status != PD_OK || !pos.known)
+        return status; /* position finds it */
+    tape->next_file = (uint32_t)pos.file;
+    tape->next_object = pos.object;
+    tape->next_known = tape->standing = true;
+    return PD_OK;
 }
 
 static enum pd_status tape_format(void *impl, const struct pd_label *label, struct pd_error *err)
@@ -128,23 +156,20 @@ static enum pd_status tape_format(void *impl, const struct pd_label *label, stru
         status = pd_target_tape_write_label(tape->drive, label, err);
     if (status == PD_OK)
         status = take_volume(tape, label, err);
+    if (status == PD_OK)
+        status = stand_behind_label(tape, err);
     return status;
 }
 
 static enum pd_status tape_volumes(void *impl, pd_volume_fn fn, void *arg, struct pd_error *err)
 {
     struct tape *tape = impl;
-    struct pd_drive_status state;
-    enum pd_status status;
 
     if (tape->list != NULL)
         return tape->list(tape->list_arg, fn, arg, err);
     if (tape->mounted)
         return fn(arg, tape->label, err);
-    status = pd_drive_status(tape->drive, &state, err);
-    if (status == PD_OK && state.loaded && state.medium[0] != '\0')
-        status = fn(arg, state.medium, err);
-    return status;
+    return pd_target_tape_look(tape->drive, fn, arg, err);
 }
 
 /* ---- positions ---- */
@@ -483,8 +508,14 @@ static enum pd_status tape_space_left(void *impl, struct pd_target_space *out, s
     status = pd_drive_status(tape->drive, &state, err);
     if (status != PD_OK || state.capacity == 0)
         return status;
-    state.used -= tape->stale < state.used ? tape->stale : state.used;
     out->total = state.capacity;
+    /* Drives that do not count bytes: all records are of one size. */
+    if (state.used == 0 && !tape->next_known)
+        return PD_OK;
+    if (state.used == 0)
+        state.used = pd_mul_sat(tape->next_object - tape->next_file, tape->block_size);
+    else
+        state.used -= tape->stale < state.used ? tape->stale : state.used;
     out->available = state.used < state.capacity ? state.capacity - state.used : 0;
     return PD_OK;
 }

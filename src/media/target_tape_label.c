@@ -98,3 +98,20 @@ enum pd_status pd_target_tape_check_blank(struct pd_drive *drive, const struct p
         return pd_error_set(err, PD_WRITE_PROTECTED, 0, "the medium is write protected");
     return PD_OK;
 }
+
+enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void *arg,
+                                   struct pd_error *err)
+{
+    struct pd_error found = PD_ERROR_INIT;
+    struct pd_label label;
+    enum pd_status status = pd_drive_load(drive, NULL, &found);
+
+    if (status == PD_OK)
+        status = pd_target_tape_read_label(drive, &label, &found);
+    if (status == PD_OK)
+        return fn(arg, label.label, err);
+    if (status == PD_NO_MEDIUM || status == PD_BLANK || status == PD_FOREIGN)
+        return PD_OK;
+    *err = found;
+    return status;
+}

@@ -20,5 +20,9 @@ PD_MUST_USE enum pd_status pd_target_tape_check_blank(struct pd_drive *drive,
 PD_MUST_USE enum pd_status pd_target_tape_write_label(struct pd_drive *drive,
                                                       const struct pd_label *label,
                                                       struct pd_error *err);
+/* Names the volume that lies in the drive; an empty drive, or something else than a volume, is
+ * none. Loads it, and leaves the drive anywhere. */
+PD_MUST_USE enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void *arg,
+                                               struct pd_error *err);
 
 #endif

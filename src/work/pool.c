@@ -155,7 +155,7 @@ enum pd_status pd_pool_check_space(struct pd_pool *pool, uint64_t need, struct p
 
     for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
         uint64_t sharers = 1;
-        if (!pool->copies[i].target) {
+        if (!pool->copies[i].target || pd_target_url_device(pool->config.copies[i])) {
             spaces[i].fs_id = 0;
             continue;
         }

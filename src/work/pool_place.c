@@ -59,7 +59,9 @@ enum pd_status pd_pool_name_place(struct pd_pool *pool, size_t i, const char *ur
     }
     pool->path[i] = realpath(given, NULL);
     if (!pool->path[i]) {
-        status = pd_error_set(err, PD_USAGE, errno, "no folder %s; is it mounted?", given);
+        status = pd_target_url_device(url)
+                     ? pd_error_set(err, PD_USAGE, errno, "no device %s; is it switched on?", given)
+                     : pd_error_set(err, PD_USAGE, errno, "no folder %s; is it mounted?", given);
     }
     free(given);
     if (status != PD_OK) {
@@ -101,7 +103,8 @@ void pd_pool_warn_of_sharing(struct pd_pool *pool)
         pd_log_line(pool->env->log, PD_LOG_WARN, "one copy only: nothing replaces it when lost");
     }
     for (size_t i = 0; i < pool->config.copy_count; i++) {
-        if (pd_space_of(pool->path[i], &spaces[i], &ignored) != PD_OK) {
+        if (pd_target_url_device(pool->config.copies[i]) ||
+            pd_space_of(pool->path[i], &spaces[i], &ignored) != PD_OK) {
             spaces[i].fs_id = 0;
         }
         for (size_t j = 0; j < i; j++) {

@@ -2,11 +2,7 @@
  * What every drive promises (drive.h), tried on each driver. A driver is a row of `drivers`: how to
  * put a blank medium in it, a small one, and how to make the medium write-protected.
  *
- * A tape drive behind the kernel's st driver is a row where PD_TEST_TAPE names it (/dev/nst0) and
- * PD_TEST_CHANGER a program that is called with the device and
- *     blank | small DATA_BYTES MORE_BYTES     puts in a new medium, of that size to early warning,
- *                                             and so much more to its end
- *     protect                                 write-protects the medium, and puts it in again
+ * A tape drive behind the kernel's st driver is a row where the environment names one (ml_change).
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -14,10 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -55,26 +48,12 @@ static void protect_mock(const char *dir)
     free(path);
 }
 
-static void change(const char *what, const char *size, const char *more)
-{
-    const char *program = getenv("PD_TEST_CHANGER"), *device = getenv("PD_TEST_TAPE");
-    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)device, (char *)(uintptr_t)what,
-                    (char *)(uintptr_t)size,    (char *)(uintptr_t)more,   NULL};
-    int result = -1;
-    pid_t child;
-
-    assert_non_null(program);
-    assert_int_equal(posix_spawnp(&child, program, NULL, NULL, argv, environ), 0);
-    assert_int_equal(waitpid(child, &result, 0), child);
-    assert_int_equal(result, 0);
-}
-
 static void blank_st(const char *dir, bool small)
 {
     char *size = ml_text("%" PRIu64, CAPACITY), *more = ml_text("%" PRIu64, CAPACITY / 4);
 
     (void)dir;
-    change(small ? "small" : "blank", size, more);
+    ml_change(small ? "small" : "blank", size, more);
     free(size);
     free(more);
 }
@@ -85,14 +64,14 @@ static struct pd_drive *open_st(const char *dir, bool small)
     struct pd_drive *drive = NULL;
 
     (void)dir;
-    OK(pd_drive_st_open(ml_env(), getenv("PD_TEST_TAPE"), &options, &drive, &err));
+    OK(pd_drive_st_open(ml_env(), ml_tape(), &options, &drive, &err));
     return drive;
 }
 
 static void protect_st(const char *dir)
 {
     (void)dir;
-    change("protect", NULL, NULL);
+    ml_change("protect", NULL, NULL);
 }
 
 static const struct driver drivers[] = {
@@ -112,7 +91,7 @@ static void for_each(void (*test)(struct bed *bed), bool small)
     for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
         struct bed bed = {.driver = &drivers[i], .small = small};
 
-        if (drivers[i].blank != NULL && getenv("PD_TEST_TAPE") == NULL)
+        if (drivers[i].blank != NULL && ml_tape() == NULL)
             continue;
         print_message("    %s\n", drivers[i].name);
         bed.dir = ml_folder();

@@ -114,7 +114,7 @@ static void several_volumes(struct mb_bed *bed)
 static void test_volumes(void **state)
 {
     (void)state;
-    mb_for_each(several_volumes, false);
+    mb_for_each_library(several_volumes);
 }
 
 static void files_come_back(struct mb_bed *bed)

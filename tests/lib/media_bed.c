@@ -14,26 +14,32 @@ struct driver {
     const char *url;   /* %s: the folder */
     const char *small; /* the same with room for the label and 8 records on each volume, 4 more for
                           the index */
+    bool drive;        /* one medium at a time, which has to be put in; %s: the device */
 };
 
 static const struct driver drivers[] = {
-    {"disk", "disk:%s", "disk:%s?capacity=576K"},
-    {"mock", "mock:%s", "mock:%s?capacity=576K&early=256K"},
+    {"disk", "disk:%s", "disk:%s?capacity=576K", false},
+    {"mock", "mock:%s", "mock:%s?capacity=576K&early=256K", false},
     {"fault over disk", "fault:read@1000000=EIO,write@1000000+=flip:disk:%s",
-     "fault:mark@1000000=kill:disk:%s?capacity=576K"},
+     "fault:mark@1000000=kill:disk:%s?capacity=576K", false},
     {"fault over mock", "fault:seek@1000000=EIO,sync@1000000=EIO:mock:%s",
-     "fault:open@1000000=EIO:mock:%s?capacity=576K&early=256K"},
+     "fault:open@1000000=EIO:mock:%s?capacity=576K&early=256K", false},
+    {"tape", "tape:%s", "tape:%s?capacity=576K", true},
 };
 
 static const struct driver *const driver_end = drivers + sizeof(drivers) / sizeof(drivers[0]);
 
-static void set_up(struct mb_bed *bed, const char *url)
+static void set_up(struct mb_bed *bed, const struct driver *driver, bool small)
 {
+    const char *url = small ? driver->small : driver->url;
+
     memset(bed, 0, sizeof(*bed));
     bed->dir = ml_folder();
+    if (driver->drive)
+        ml_change(small ? "small" : "blank", "589824", "262144");
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    bed->url = ml_text(url, bed->dir);
+    bed->url = ml_text(url, driver->drive ? ml_tape() : bed->dir);
 #pragma GCC diagnostic pop
     bed->target = ml_open(bed->url);
     bed->record = pd_record_alloc(ML_BLOCK);
@@ -67,14 +73,26 @@ void mb_format(struct mb_bed *bed, const char *name)
     OK(pd_target_format(bed->target, &label, &err));
 }
 
-void mb_for_each(void (*test)(struct mb_bed *bed), bool small)
+static void for_each(void (*test)(struct mb_bed *bed), bool small, bool library)
 {
     for (const struct driver *driver = drivers; driver < driver_end; driver++) {
         struct mb_bed bed;
 
+        if (driver->drive && (library || ml_tape() == NULL))
+            continue;
         print_message("    %s\n", driver->name);
-        set_up(&bed, small ? driver->small : driver->url);
+        set_up(&bed, driver, small);
         test(&bed);
         tear_down(&bed);
     }
+}
+
+void mb_for_each(void (*test)(struct mb_bed *bed), bool small)
+{
+    for_each(test, small, false);
+}
+
+void mb_for_each_library(void (*test)(struct mb_bed *bed))
+{
+    for_each(test, false, true);
 }

@@ -2,8 +2,10 @@
 
 #include <ftw.h>
 #include <setjmp.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -50,6 +52,26 @@ const struct pd_env *ml_env(void)
 
     env.clock = pd_clock_real();
     return &env;
+}
+
+const char *ml_tape(void)
+{
+    return getenv("PD_TEST_TAPE");
+}
+
+void ml_change(const char *what, const char *size, const char *more)
+{
+    const char *program = getenv("PD_TEST_CHANGER");
+    const char *args[] = {program, ml_tape(), what, size, more, NULL};
+    char *argv[sizeof(args) / sizeof(args[0])];
+    int result = -1;
+    pid_t child;
+
+    assert_non_null(program);
+    memcpy(argv, args, sizeof(args));
+    assert_int_equal(posix_spawnp(&child, program, NULL, NULL, argv, environ), 0);
+    assert_int_equal(waitpid(child, &result, 0), child);
+    assert_int_equal(result, 0);
 }
 
 struct pd_label ml_label(const char *name)

@@ -22,6 +22,14 @@ char *ml_text(const char *fmt, ...) PD_PRINTF(1, 2);
 /* Real clock, no log; valid for the whole program. */
 const struct pd_env *ml_env(void);
 
+/* A tape drive to be tested (/dev/nst0), where PD_TEST_TAPE names one, else NULL. */
+const char *ml_tape(void);
+/* Calls the program that PD_TEST_CHANGER names, with the drive and
+ *     blank                         puts a new medium in
+ *     small DATA_BYTES MORE_BYTES   the same, of that size to early warning, and from there to its
+ * end protect                       write-protects the medium that is in, and loads it again */
+void ml_change(const char *what, const char *size, const char *more);
+
 struct pd_label ml_label(const char *label);
 /* The record of that number of that tape file; got must be a whole record. */
 void ml_fill(char *record, uint32_t file, uint64_t number);
