@@ -109,7 +109,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
 
 # ---- set-up and checks; each does all that it needs by itself ----
 
-.PHONY: deps test-deps demo check check-unit check-cli check-fuzz lint bench try install tools
+.PHONY: deps test-deps demo check check-unit check-cli check-vm check-fuzz lint bench try install tools
 deps:
 	@bin/install-deps
 test-deps:
@@ -130,6 +130,10 @@ check-unit: units tools
 check-cli: all tools
 	@prove -j2 tests/cli/*.t tests/fault/*.t
 	@ENGINE=mysql prove -j2 tests/cli/[2-7]*.t tests/fault/[23]0-*.t
+
+# On the kernel's own tape driver, in a virtual machine; its packages are kept in TAPE_VM_CACHE.
+check-vm: all units tools
+	@BUILD=$(BUILD) prove tests/vm/run
 
 # Every corpus, and a short run of new inputs, under sanitizers.
 FUZZ_SECONDS ?= 5

@@ -151,7 +151,7 @@ static enum pd_status tape_format(void *impl, const struct pd_label *label, stru
     forget_volume(tape);
     status = pd_drive_load(tape->drive, tape->list != NULL ? label->label : NULL, err);
     if (status == PD_OK)
-        status = pd_target_tape_check_blank(tape->drive, label, err);
+        status = pd_target_tape_check_blank(tape->drive, label, tape->list == NULL, err);
     if (status == PD_OK)
         status = pd_target_tape_write_label(tape->drive, label, err);
     if (status == PD_OK)

@@ -77,7 +77,7 @@ enum pd_status pd_target_tape_write_label(struct pd_drive *drive, const struct p
 
 /* Nothing but a blank medium may be labelled. */
 enum pd_status pd_target_tape_check_blank(struct pd_drive *drive, const struct pd_label *label,
-                                          struct pd_error *err)
+                                          bool by_hand, struct pd_error *err)
 {
     struct pd_drive_status state;
     struct pd_label old;
@@ -90,6 +90,10 @@ enum pd_status pd_target_tape_check_blank(struct pd_drive *drive, const struct p
                             "the drive writes records up to %" PRIu64 " bytes, not %" PRIu64,
                             state.max_record, label->block_size);
     status = pd_target_tape_read_label(drive, &old, err);
+    if (status == PD_OK && by_hand && strcmp(old.label, label->label) != 0)
+        return pd_error_set(err, PD_NO_VOLUME, 0,
+                            "volume %s is in the drive; put in a blank one for %s", old.label,
+                            label->label);
     if (status == PD_OK)
         return pd_error_set(err, PD_EXISTS, 0, "the medium is volume %s already", old.label);
     if (status != PD_BLANK)

@@ -12,9 +12,11 @@
  * follows. PD_FOREIGN: something else. */
 PD_MUST_USE enum pd_status pd_target_tape_read_label(struct pd_drive *drive, struct pd_label *out,
                                                      struct pd_error *err);
-/* PD_OK if the loaded medium may get this label: it is blank, and takes records of that size. */
+/* PD_OK if the loaded medium may get this label: it is blank, and takes records of that size.
+ * by_hand: there is no changer, so another volume means PD_NO_VOLUME: a blank one has to be put in.
+ */
 PD_MUST_USE enum pd_status pd_target_tape_check_blank(struct pd_drive *drive,
-                                                      const struct pd_label *label,
+                                                      const struct pd_label *label, bool by_hand,
                                                       struct pd_error *err);
 /* Writes it from the start of the medium, with a synchronous filemark. */
 PD_MUST_USE enum pd_status pd_target_tape_write_label(struct pd_drive *drive,

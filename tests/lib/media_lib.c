@@ -59,10 +59,10 @@ const char *ml_tape(void)
     return getenv("PD_TEST_TAPE");
 }
 
-void ml_change(const char *what, const char *size, const char *more)
+void ml_change(const char *what, const char *first, const char *second)
 {
     const char *program = getenv("PD_TEST_CHANGER");
-    const char *args[] = {program, ml_tape(), what, size, more, NULL};
+    const char *args[] = {program, ml_tape(), what, first, second, NULL};
     char *argv[sizeof(args) / sizeof(args[0])];
     int result = -1;
     pid_t child;

@@ -28,7 +28,7 @@ const char *ml_tape(void);
  *     blank                         puts a new medium in
  *     small DATA_BYTES MORE_BYTES   the same, of that size to early warning, and from there to its
  * end protect                       write-protects the medium that is in, and loads it again */
-void ml_change(const char *what, const char *size, const char *more);
+void ml_change(const char *what, const char *first, const char *second);
 
 struct pd_label ml_label(const char *label);
 /* The record of that number of that tape file; got must be a whole record. */

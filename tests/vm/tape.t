@@ -1,0 +1,126 @@
+#!/bin/bash
+# In the virtual machine (tests/vm/run): pairdump on the kernel's own tape driver.
+#
+# The contract tests of drive and target, then a whole life of a pair of tapes: dump, verify, restore,
+# reading by hand, what is refused, and going on when the tapes are full.
+# shellcheck disable=SC2086,SC2154 # $PD is several words; T comes from tap.sh
+export TMPDIR=/var/tmp
+mkdir -p "$TMPDIR"
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib/tap.sh"
+
+changer=$here/changer
+in_drive() { # DRIVE SLOT: the cartridge of that slot, or none
+    mtx status | sed -n "s/^Data Transfer Element $1:Full (Storage Element \([0-9]*\) .*/\1/p" |
+        while read -r old; do mtx unload "$old" "$1" >/dev/null; done
+    [ -z "${2:-}" ] || mtx load "$2" "$1" >/dev/null
+}
+
+for test in unit/media/drive_st contract/drive contract/target contract/target_cut; do
+    ok "$test" env PD_TEST_TAPE=/dev/nst0 PD_TEST_CHANGER="$changer" timeout 120 \
+        "$tap_top/build/tests/${test}_test"
+done
+
+# ---- two tapes at once
+rm -f /tapes/*.conf
+in_drive 0 3
+in_drive 1 4
+two="--to tape:/dev/nst0 --to tape:/dev/nst1"
+mkdir -p "$T/src/random"
+ok "the odd tree is made" "$TOOLS/odd_tree" "$T/src"
+for i in 1 2 3; do
+    head -c 50M /dev/urandom >"$T/src/random/$i"
+done
+exits 0 "doctor sees an empty tape" $PD doctor tape:/dev/nst0
+says out 'ok +tape:/dev/nst0: 0 volumes' "and no volume on it"
+exits 0 "dump to two tapes" timeout 300 $PD dump --name d --batch-size 64M $two "$T/src"
+sed 's/^/# /' "$T/out"
+silent err 'one file system' "nobody takes two drives for one file system"
+exits 0 "verify" timeout 200 $PD verify
+sed 's/^/# /' "$T/out"
+says out '0 bad; 0 unreachable' "all copies are good"
+exits 0 "catalog and tapes agree" timeout 100 $PD catalog check
+exits 0 "restore" timeout 200 $PD restore --dump d --all --to "$T/back"
+ok "identical" "$TOOLS/tree_diff" "$T/src" "$T/back$T/src"
+rm -rf "$T/back"
+exits 0 "append a second dump" timeout 100 $PD dump --name e $two "$T/src/random/1"
+says out 'PD100001 +ok' "to the same pair"
+exits 0 "status of a tape" $PD tape status tape:/dev/nst1
+says out 'PD200001 ' "names the volume"
+
+# ---- by hand, as the README.txt on the tape says
+mkdir "$T/hand"
+cd "$T/hand" || exit 1
+mt -f /dev/nst1 rewind
+ok "the label is a tar" tar -b 1024 -xf /dev/nst1
+readme=$(find "$T/hand" -name README.txt | head -1)
+by_hand() { # N: tape file N by the commands of README.txt
+    sed -n '/^RESTORE FROM TAPE$/,/^To list/p' "$readme" | sed -n 's/^  //p' |
+        sed "s|/dev/nst0|/dev/nst1|g; s/fsf N/fsf $1/" >"$T/commands"
+    bash -e "$T/commands"
+}
+for n in 1 2 3; do
+    ok "tape file $n comes back by hand" by_hand "$n"
+done
+check=$(sed -n '/^CHECK$/,$p' "$readme" | sed -n '/^  LC_ALL=C sed/,/sha256sum/p')
+for bag in d.*; do
+    ok "its check of $bag" bash -c "cd '$bag' && sha256sum --quiet -c tagmanifest-sha256.txt && $check"
+    cp -a "$bag/data/." "$T/joined"
+done
+# GNU tar has its own mind on times before 1970 and on odd names of attributes; content and names count
+sums() { (cd "$1" && find . -printf '%p %y %m %l\0' && find . -type f -exec sha256sum {} +) | LC_ALL=C sort; }
+ok "everything is back by hand" cmp <(sums "$T/src") <(sums "$T/joined$T/src")
+cd / && rm -rf "$T/hand" "$T/joined"
+
+# ---- what is refused
+in_drive 0 5
+in_drive 1 6
+ok "a foreign tape" tar -C /etc -cf /dev/nst0 passwd
+exits 2 "a foreign tape is refused" $PD label tape:/dev/nst0 X1
+says err 'foreign' "as one"
+cp /tapes/PD0005L6 "$T/foreign"
+exits 2 "a dump refuses it as well" timeout 60 $PD dump --name f --to tape:/dev/nst0 "$T/src/random/1"
+ok "and leaves it as it was" cmp /tapes/PD0005L6 "$T/foreign"
+in_drive 1
+echo protect >/tapes/PD0006L6.conf
+in_drive 1 6
+exits 2 "a write-protected tape is refused" $PD label tape:/dev/nst1 X1
+says err 'write-protected' "as one"
+exits 2 "the rewinding node is refused" $PD label tape:/dev/st1 X1
+says err 'give /dev/nst1' "and the right one named"
+in_drive 0
+exits 3 "an empty drive" timeout 60 $PD dump --name g --to tape:/dev/nst0 "$T/src/random/1"
+says err 'no-medium' "is said to be empty"
+exits 4 "a drive that another program has" bash -c "sleep 20 </dev/nst1 & sleep 1
+    $PD label tape:/dev/nst1 X1; e=\$?; kill %1; exit \$e"
+says err 'busy' "is busy"
+in_drive 0 7
+exits 2 "records that are too long" $PD label --block-size 4M tape:/dev/nst0 X1
+says err 'records up to 1048576 bytes' "are refused with the limit"
+in_drive 0 3
+in_drive 1 4
+exits 0 "the first tapes are found again" timeout 200 $PD verify --dump d
+
+# ---- full tapes
+for slot in 7 8 1 2; do
+    printf 'size 20\nzone 4\n' >"/tapes/PD000${slot}L6.conf"
+    : >"/tapes/PD000${slot}L6"
+done
+mkdir "$T/many"
+for i in 1 2 3 4 5 6; do
+    head -c 5M /dev/urandom >"$T/many/$i"
+done
+in_drive 0 7
+in_drive 1 8
+exits 5 "a dump that fills its tapes" timeout 100 $PD dump --name many --batch-size 6M $two "$T/many"
+says err 'put in a blank one' "asks for more"
+in_drive 0
+in_drive 1
+in_drive 0 1
+in_drive 1 2
+exits 0 "goes on with new ones" timeout 100 $PD resume many
+sed 's/^/# /' "$T/out"
+exits 0 "what is in the drives comes back" timeout 100 $PD verify PD100003
+in_drive 0
+in_drive 1
+tap_done
