@@ -10,6 +10,11 @@
  * `early` more fit to the physical end. An image that is not writable is a write-protected
  * cartridge. Synchronous marks fsync the image. One process holds a drive at a time (flock on
  * DIR/lock; PD_BUSY).
+ *
+ * What it does better than a drive behind st (drive_st.h), beyond the contract: it loads by name,
+ * and knows the name; it says how much is recorded; it warns with the first record beyond the early
+ * warning, st with the one after it; a failed filemark does not cost it its position, and nothing
+ * resets it; it takes records up to 16 MiB, not what drive and host adapter agree on.
  */
 #ifndef PAIRDUMP_DRIVE_MOCK_H
 #define PAIRDUMP_DRIVE_MOCK_H

@@ -24,8 +24,8 @@ PD_MUST_USE enum pd_status pd_target_open(const struct pd_env *env, const char *
  * see that two URLs mean one place, and for doctor. Caller frees *out. */
 PD_MUST_USE enum pd_status pd_target_url_path(const char *url, char **out, struct pd_error *err);
 
-/* The URL by which a catalog knows the place again: "scheme:ABSOLUTE[?options]", filters left out.
- * Caller frees *out. */
+/* The URL by which a catalog knows the place again: "scheme:ABSOLUTE[?options]", filters left out. Links
+ * are followed to folders, not to devices. Caller frees *out. */
 PD_MUST_USE enum pd_status pd_target_url_location(const char *url, char **out,
                                                   struct pd_error *err);
 

@@ -19,7 +19,7 @@ static const char *const completion_words[] = {"bash", NULL};
 
 const struct pd_command pd_command_table[] = {
     {"dump", "--to TARGET --to TARGET PATH...", "write files to a pair, verify both copies",
-     "Targets: disk:DIR, mock:DIR[?capacity=SIZE], fault:SPEC:TARGET for drills.\n"
+     "Targets: disk:DIR, tape:/dev/nst0; for drills mock:DIR, fault:SPEC:TARGET.\n"
      "The first run on an empty target labels a new volume; later runs append.",
      pd_cmd_dump_options, NULL, pd_cmd_dump},
     {"resume", "[DUMP]", "finish what an interrupted dump left",

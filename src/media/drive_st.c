@@ -23,8 +23,12 @@
 int pd_drive_st_op(struct pd_drive_st *st, short op, int count)
 {
     struct mtop request = {.mt_op = op, .mt_count = count};
+    int result;
 
-    return ioctl(st->fd, MTIOCTOP, &request) == 0 ? 0 : errno;
+    do
+        result = ioctl(st->fd, MTIOCTOP, &request);
+    while (result != 0 && errno == EINTR); /* st waits for no signal once it has begun */
+    return result == 0 ? 0 : errno;
 }
 
 int pd_drive_st_get(struct pd_drive_st *st, struct mtget *out)
@@ -241,6 +245,20 @@ static void warn_of_cleaning(struct pd_drive_st *st, const struct mtget *state)
                 st->device);
 }
 
+/* All that is written is on the tape, and st writes no filemark of its own. */
+static enum pd_status finish(struct pd_drive_st *st, struct pd_error *err)
+{
+    struct pd_error late = PD_ERROR_INIT;
+    enum pd_status status = pd_drive_st_idle(st, err);
+
+    if (pd_drive_st_flush(st, &late) != PD_OK && status == PD_OK) {
+        *err = late;
+        status = late.status;
+    }
+    (void)pd_drive_st_op(st, MTUNLOCK, 1); /* drives without a lock say EIO */
+    return status;
+}
+
 static enum pd_status st_load(void *impl, const char *medium, struct pd_error *err)
 {
     struct pd_drive_st *st = impl;
@@ -251,11 +269,10 @@ static enum pd_status st_load(void *impl, const char *medium, struct pd_error *e
         return pd_error_set(err, PD_UNSUPPORTED, 0,
                             "%s cannot fetch %s by itself; put it into the drive", st->device,
                             medium);
-    if (st->loaded) {
-        status = pd_drive_st_rewind(st, err);
-        if (status != PD_NO_MEDIUM)
-            return status;
-    }
+    if (st->loaded && st->fd >= 0)
+        status = finish(st, err);
+    if (status != PD_OK && status != PD_NO_MEDIUM)
+        return status;
     st->loaded = st->writing = st->dirty = false;
     pd_drive_st_lost(st);
     status = wait_ready(st, &state, err);
@@ -273,20 +290,6 @@ static enum pd_status st_load(void *impl, const char *medium, struct pd_error *e
     pd_drive_st_at_start(st);
     st->loaded = true;
     return PD_OK;
-}
-
-/* All that is written is on the tape, and st writes no filemark of its own. */
-static enum pd_status finish(struct pd_drive_st *st, struct pd_error *err)
-{
-    struct pd_error late = PD_ERROR_INIT;
-    enum pd_status status = pd_drive_st_idle(st, err);
-
-    if (pd_drive_st_flush(st, &late) != PD_OK && status == PD_OK) {
-        *err = late;
-        status = late.status;
-    }
-    (void)pd_drive_st_op(st, MTUNLOCK, 1); /* drives without a lock say EIO */
-    return status;
 }
 
 static enum pd_status st_unload(void *impl, struct pd_error *err)

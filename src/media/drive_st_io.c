@@ -90,7 +90,9 @@ static ssize_t read_record(struct pd_drive_st *st, void *buf, size_t size, size_
         ssize_t n;
 
         *most = size < st->max_record ? size : (size_t)st->max_record;
-        n = read(st->fd, buf, *most);
+        do
+            n = read(st->fd, buf, *most);
+        while (n < 0 && errno == EINTR);
         if (n >= 0 || !is_too_much(errno) || *most <= RECORD_MIN)
             return n;
         st->max_record = *most / 2 > RECORD_MIN ? *most / 2 : RECORD_MIN;
@@ -194,6 +196,16 @@ static enum pd_status write_failed(struct pd_drive_st *st, size_t len, int code,
     return pd_drive_st_fail(st, code, what, err);
 }
 
+static ssize_t put_record(struct pd_drive_st *st, const void *buf, size_t len)
+{
+    ssize_t n;
+
+    do
+        n = write(st->fd, buf, len);
+    while (n < 0 && errno == EINTR); /* st waits for no signal once it has begun */
+    return n;
+}
+
 enum pd_status pd_drive_st_write(void *impl, const void *buf, size_t len, bool *early_warning,
                                  struct pd_error *err)
 {
@@ -209,13 +221,14 @@ enum pd_status pd_drive_st_write(void *impl, const void *buf, size_t len, bool *
     if (st->early_at != PD_DRIVE_ST_UNKNOWN && st->pos.object < st->early_at)
         st->early_at = PD_DRIVE_ST_UNKNOWN; /* the tape will be met anew from here */
     st->writing = st->dirty = true;
-    n = write(st->fd, buf, len);
+    pd_drive_st_cuts_here(st);
+    n = put_record(st, buf, len);
     if (n < 0 && errno == ENOSPC) {
         note_early(st);
         status = check_count(st, err);
         if (status != PD_OK)
             return status;
-        n = write(st->fd, buf, len);
+        n = put_record(st, buf, len);
     }
     code = errno;
     *early_warning = st->early_at != PD_DRIVE_ST_UNKNOWN;
@@ -275,6 +288,7 @@ enum pd_status pd_drive_st_marks(void *impl, unsigned count, bool immediate, str
     if (status != PD_OK)
         return status;
     st->dirty = true;
+    pd_drive_st_cuts_here(st);
     code = mark(st, count, immediate);
     if (code == ENOSPC) {
         note_early(st);

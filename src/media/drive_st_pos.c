@@ -57,12 +57,18 @@ void pd_drive_st_passed_mark(struct pd_drive_st *st)
         pd_drive_st_note_start(st, st->pos.file, st->pos.object);
 }
 
-void pd_drive_st_ends_here(struct pd_drive_st *st)
+void pd_drive_st_cuts_here(struct pd_drive_st *st)
 {
-    st->end = st->pos;
-    st->has_end = true;
+    st->has_end = false;
     if (st->start_count > st->pos.file + 1)
         st->start_count = (size_t)st->pos.file + 1;
+}
+
+void pd_drive_st_ends_here(struct pd_drive_st *st)
+{
+    pd_drive_st_cuts_here(st);
+    st->end = st->pos;
+    st->has_end = true;
 }
 
 static uint64_t start_of(const struct pd_drive_st *st, uint64_t file)

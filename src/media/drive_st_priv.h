@@ -62,6 +62,8 @@ void pd_drive_st_at_start(struct pd_drive_st *st);
 void pd_drive_st_note_start(struct pd_drive_st *st, uint64_t file, uint64_t object);
 /* The drive stands behind a filemark; object is already set. */
 void pd_drive_st_passed_mark(struct pd_drive_st *st);
+/* What is about to be written makes an end of all behind it, even if it fails. */
+void pd_drive_st_cuts_here(struct pd_drive_st *st);
 /* The tape ends where the drive stands, known in full. */
 void pd_drive_st_ends_here(struct pd_drive_st *st);
 /* After an error that left the drive in the same tape file: asks for the object and counts from

@@ -301,15 +301,23 @@ enum pd_status pd_target_url_location(const char *url, char **out, struct pd_err
 {
     struct pd_buf location = PD_BUF_INIT;
     const char *rest = behind_faults(url), *options;
+    struct place place = {0};
     char *path = NULL;
     enum pd_status status = pd_target_url_path(url, &path, err);
 
     *out = NULL;
-    if (status != PD_OK)
+    if (status == PD_OK)
+        status = parse_place(rest, &place, err);
+    if (status != PD_OK) {
+        free(path);
         return status;
+    }
     options = strrchr(rest, '?');
-    status = pd_buf_printf(&location, "%s:%s%s", find_scheme(rest)->name, path,
+    /* A link to a device, as in /dev/tape/by-id, outlives the number of the device. */
+    status = pd_buf_printf(&location, "%s:%s%s", place.scheme->name,
+                           place.scheme->device && place.dir[0] == '/' ? place.dir : path,
                            options != NULL ? options : "");
+    free(place.dir);
     free(path);
     if (status != PD_OK) {
         pd_buf_free(&location);

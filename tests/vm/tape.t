@@ -73,6 +73,12 @@ ok "everything is back by hand" cmp <(sums "$T/src") <(sums "$T/joined$T/src")
 cd / && rm -rf "$T/hand" "$T/joined"
 
 # ---- what is refused
+in_drive 0 8
+exits 0 "label a tape" $PD label tape:/dev/nst0 X8
+exits 5 "it gets no other label" $PD label tape:/dev/nst0 X9
+says err 'volume X8 is in the drive' "and its own is named"
+ok "mt makes it blank" bash -c 'mt -f /dev/nst0 rewind && mt -f /dev/nst0 erase 0'
+exits 0 "so that it may get one" $PD label tape:/dev/nst0 X9
 in_drive 0 5
 in_drive 1 6
 ok "a foreign tape" tar -C /etc -cf /dev/nst0 passwd

@@ -161,6 +161,36 @@ static void test_bad_write(void **state)
     free(buf);
 }
 
+/* Behind a reset the tape may stand anywhere: nothing may be written before it was rewound. */
+static void test_reset(void **state)
+{
+    struct pd_drive_pos pos;
+    struct pd_drive *drive;
+    char *buf = calloc(1, RECORD);
+    bool early = false;
+
+    (void)state;
+    assert_non_null(buf);
+    if (ml_tape() != NULL) {
+        drive = open_with("blank", NULL, NULL);
+        OK(pd_drive_load(drive, NULL, &err));
+        put(drive, buf, 3);
+        OK(pd_drive_marks(drive, 1, false, &err));
+        put(drive, buf, 1);
+        ml_change("reset", NULL, NULL);
+        IS(pd_drive_write(drive, buf, RECORD, &early, &err), PD_IO);
+        IS(pd_drive_write(drive, buf, RECORD, &early, &err), PD_IO);
+        OK(pd_drive_tell(drive, &pos, &err));
+        assert_false(pos.known);
+        IS(pd_drive_rewind(drive, &err), PD_IO); /* what was in its buffer may be lost */
+        stands(drive, 0, 0, 0);
+        OK(pd_drive_end(drive, &err));
+        stands(drive, 1, 1, 5);
+        OK(pd_drive_close(drive, &err));
+    }
+    free(buf);
+}
+
 static void test_long_records(void **state)
 {
     struct pd_drive_status status = {0};
@@ -197,9 +227,10 @@ static void test_long_records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_drives), cmocka_unit_test(test_rewinding_nodes),
-        cmocka_unit_test(test_empty),     cmocka_unit_test(test_bad_read),
-        cmocka_unit_test(test_bad_write), cmocka_unit_test(test_long_records),
+        cmocka_unit_test(test_no_drives),    cmocka_unit_test(test_rewinding_nodes),
+        cmocka_unit_test(test_empty),        cmocka_unit_test(test_bad_read),
+        cmocka_unit_test(test_bad_write),    cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_long_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
