@@ -133,7 +133,7 @@ check-cli: all tools
 
 # On the kernel's own tape driver, in a virtual machine; its packages are kept in TAPE_VM_CACHE.
 check-vm: all units tools
-	@BUILD=$(BUILD) prove tests/vm/run
+	@BUILD=$(BUILD) prove --exec tests/vm/run tests/vm/*.t
 
 # Every corpus, and a short run of new inputs, under sanitizers.
 FUZZ_SECONDS ?= 5

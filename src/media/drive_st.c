@@ -278,10 +278,13 @@ static enum pd_status st_load(void *impl, const char *medium, struct pd_error *e
     status = wait_ready(st, &state, err);
     if (status == PD_OK)
         status = open_medium(st, GMT_WR_PROT(state.mt_gstat) != 0, err);
-    if (status == PD_OK)
-        status = set_up(st, err);
     if (status != PD_OK)
         return status;
+    status = set_up(st, err);
+    if (status != PD_OK) {
+        (void)pd_drive_st_op(st, MTUNLOCK, 1);
+        return status;
+    }
     warn_of_cleaning(st, &state);
     pd_log_line(st->env->log, PD_LOG_DEBUG,
                 "%s: medium of density 0x%02lx, records up to %" PRIu64 " bytes%s", st->device,
