@@ -107,6 +107,9 @@ const struct pd_label *pd_target_label(const struct pd_target *target);
 
 PD_MUST_USE enum pd_status pd_target_volumes(struct pd_target *target, pd_volume_fn fn, void *arg,
                                              struct pd_error *err);
+/* Whether it names a volume of that label. */
+PD_MUST_USE enum pd_status pd_target_has(struct pd_target *target, const char *label, bool *has,
+                                         struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_mount(struct pd_target *target, const char *label,
                                            struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_format(struct pd_target *target, const struct pd_label *label,

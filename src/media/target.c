@@ -171,6 +171,30 @@ enum pd_status pd_target_volumes(struct pd_target *target, pd_volume_fn fn, void
     return leave(target, "volumes", status, &found, err);
 }
 
+struct search {
+    const char *label;
+    bool found;
+};
+
+static enum pd_status compare(void *arg, const char *label, struct pd_error *err)
+{
+    struct search *search = arg;
+
+    (void)err;
+    search->found = search->found || strcmp(label, search->label) == 0;
+    return PD_OK;
+}
+
+enum pd_status pd_target_has(struct pd_target *target, const char *label, bool *has,
+                             struct pd_error *err)
+{
+    struct search search = {label, false};
+    enum pd_status status = pd_target_volumes(target, compare, &search, err);
+
+    *has = status == PD_OK && search.found;
+    return status;
+}
+
 enum pd_status pd_target_mount(struct pd_target *target, const char *label, struct pd_error *err)
 {
     struct pd_label mounted = {0};

@@ -4,34 +4,20 @@
 #include "pairdump/check.h"
 #include "pairdump/registry.h"
 
-struct search {
-    const char *label;
-    bool found;
-};
-
-static enum pd_status compare(void *arg, const char *label, struct pd_error *err)
-{
-    struct search *search = arg;
-
-    (void)err;
-    search->found = search->found || strcmp(label, search->label) == 0;
-    return PD_OK;
-}
-
 /* PD_OK: the volume is there, and its UUID is right. PD_MISSING: the folder is there, and the volume is
  * not; a cartridge that is not in its drive is only PD_NOT_FOUND, as it may lie on a shelf. */
 static enum pd_status look(const struct pd_env *env, const struct pd_volume_row *volume,
                            const char *url, struct pd_error *err)
 {
-    struct search search = {.label = volume->label};
     struct pd_target *target = NULL;
+    bool found = false;
     struct pd_error ignored = PD_ERROR_INIT;
     const struct pd_label *label;
     enum pd_status status = pd_target_open(env, url, &target, err);
 
     if (status == PD_OK)
-        status = pd_target_volumes(target, compare, &search, err);
-    if (status == PD_OK && !search.found)
+        status = pd_target_has(target, volume->label, &found, err);
+    if (status == PD_OK && !found)
         status = pd_error_set(err, pd_target_caps(target).tape ? PD_NOT_FOUND : PD_MISSING, 0,
                               "no such volume there");
     if (status == PD_OK)

@@ -14,32 +14,19 @@ struct choice {
     uint64_t pair;    /* lowest appendable pair, 0: none */
     struct pd_volume_row rows[PD_COPIES_MAX];
     size_t found;
-    const char *label; /* looked for on a target */
-    bool seen;
 };
 
-static enum pd_status see_label(void *arg, const char *label, struct pd_error *err)
-{
-    struct choice *choice = arg;
-
-    (void)err;
-    choice->seen = choice->seen || strcmp(label, choice->label) == 0;
-    return PD_OK;
-}
-
 /* A volume of another host counts where this one has it too. */
-static bool is_here(struct choice *choice, const struct pd_volume_row *row, size_t i)
+static bool is_here(const struct choice *choice, const struct pd_volume_row *row, size_t i)
 {
     struct pd_target *target = choice->pool->copies[i].target;
     struct pd_error ignored = PD_ERROR_INIT;
+    bool has = false;
 
     if (!pd_volume_is_elsewhere(row)) {
         return true;
     }
-    choice->label = row->label;
-    choice->seen = false;
-    return target && pd_target_volumes(target, see_label, choice, &ignored) == PD_OK &&
-           choice->seen;
+    return target && pd_target_has(target, row->label, &has, &ignored) == PD_OK && has;
 }
 
 /* The catalog may not know yet that the pair at hand is full. */
@@ -48,7 +35,7 @@ static bool is_left(const struct pd_pool_copy *copy, const struct pd_volume_row 
     return copy->volume.id == row->id && copy->volume.state != PD_VOLUME_APPENDABLE;
 }
 
-static bool belongs(struct choice *choice, const struct pd_volume_row *row, size_t i)
+static bool belongs(const struct choice *choice, const struct pd_volume_row *row, size_t i)
 {
     const struct pd_pool *pool = choice->pool;
 

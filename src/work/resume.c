@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "pairdump/check.h"
+#include "pairdump/process.h"
 #include "resume_book.h"
 
 struct resuming {
@@ -537,11 +537,11 @@ static enum pd_status tell_outcome(struct resuming *r, struct pd_error *err)
 static enum pd_status open_book(struct resuming *r, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
-    char host[sizeof d->row->host] = "";
+    char host[PD_HOST_TEXT];
     enum pd_status status;
 
     if (!pd_book_exists(d->options->state_dir, d->row->uuid)) {
-        (void)!gethostname(host, sizeof host - 1);
+        pd_process_host(host);
         return pd_error_set(err, PD_NOT_FOUND, 0,
                             "no journal of dump %s in %s; it was made on host %s%s", d->row->name,
                             d->options->state_dir, d->row->host,
