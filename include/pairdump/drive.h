@@ -40,6 +40,7 @@ struct pd_drive_status {
     uint64_t max_record;  /* longest record that can be written */
     struct pd_drive_pos pos;
     char medium[64];      /* barcode or image name, "" if unknown */
+    bool seen; /* that is what lies in the drive for certain, not only said to be there */
 };
 
 enum pd_space_kind { PD_SPACE_RECORDS, PD_SPACE_FILES };

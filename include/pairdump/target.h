@@ -27,6 +27,8 @@ struct pd_target_caps {
     bool seeks_cheaply;  /* random access */
     bool counts_space;   /* space_left is a real figure of a shared file system */
     bool tape;           /* sequential, filemarks, one writer */
+    bool library;        /* labels are barcodes: a cartridge of that name must be there, and format
+                            takes no other */
 };
 
 /* What stands between now and the end of the volume. */

@@ -24,9 +24,11 @@ extern const struct pd_target_ops pd_target_tape_ops;
 /* Takes the drive over, closed also when this fails. list may be NULL: the operator is
  * the changer. Then what is in the drive says nothing of a volume that was asked for by name
  * (PD_NOT_FOUND: it may lie on a shelf), and a new volume needs a blank medium to be put in
- * (PD_NO_VOLUME while another volume is there). */
+ * (PD_NO_VOLUME while another volume is there). library: the drive is a drive_library.h, which
+ * fetches media by label and knows which label belongs to which; what it fetched and did not see to
+ * come is fetched again before something is written to it, or it is said to be another volume. */
 PD_MUST_USE enum pd_status pd_target_tape_open(const struct pd_env *env, struct pd_drive *drive,
-                                               pd_media_list_fn list, void *list_arg,
+                                               bool library, pd_media_list_fn list, void *list_arg,
                                                void (*list_free)(void *list_arg), const char *url,
                                                struct pd_target **out, struct pd_error *err);
 

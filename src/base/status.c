@@ -67,11 +67,11 @@ bool pd_status_parse(const char *name, enum pd_status *out)
 bool pd_status_blames_copy(enum pd_status status)
 {
     static const enum pd_status innocent[] = {
-        PD_OK,        PD_INTERRUPTED, PD_NO_MEMORY, PD_HUNG,     PD_NOT_FOUND,
-        PD_NO_MEDIUM, PD_NOT_READY,   PD_BUSY,      PD_AGAIN,    PD_WRONG_VOLUME,
-        PD_USAGE,     PD_UNSUPPORTED, PD_INTERNAL,  PD_UNVERIFIED,
-        PD_DENIED,    PD_CATALOG,     PD_NO_SPACE,  PD_CATALOG_BUSY,
-        PD_CONFIG,    PD_CREDENTIALS, PD_CATALOG_LOST, PD_COMMIT_UNKNOWN,
+        PD_OK,           PD_INTERRUPTED,    PD_NO_MEMORY,    PD_HUNG,       PD_NOT_FOUND,
+        PD_NO_MEDIUM,    PD_NOT_READY,      PD_BUSY,         PD_AGAIN,      PD_WRONG_VOLUME,
+        PD_USAGE,        PD_UNSUPPORTED,    PD_INTERNAL,     PD_UNVERIFIED, PD_DENIED,
+        PD_CATALOG,      PD_NO_SPACE,       PD_CATALOG_BUSY, PD_CONFIG,     PD_CREDENTIALS,
+        PD_CATALOG_LOST, PD_COMMIT_UNKNOWN, PD_EXISTS,
     };
 
     for (size_t i = 0; i < sizeof innocent / sizeof innocent[0]; i++) {

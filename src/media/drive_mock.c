@@ -306,6 +306,7 @@ static enum pd_status mock_status(void *impl, struct pd_drive_status *out, struc
     out->early_warning = pd_drive_mock_image_data(&mock->image, mock->pos) > mock->options.capacity;
     out->capacity = mock->options.capacity;
     out->used = mock->image.end_data;
+    out->seen = true;
     (void)snprintf(out->medium, sizeof(out->medium), "%s", mock->barcode);
     return mock_tell(mock, &out->pos, err);
 }

@@ -12,7 +12,9 @@
  * reader meets records that no filemark ends, and position does not count them.
  */
 struct tape {
+    const struct pd_env *env;
     struct pd_drive *drive;
+    bool library; /* it fetches media by label itself */
     pd_media_list_fn list;
     void *list_arg;
     void (*list_free)(void *list_arg);
@@ -89,8 +91,8 @@ static enum pd_status load_known(struct tape *tape, const char *label, struct pd
     struct search search = {label, false};
     enum pd_status status;
 
-    if (label == NULL || tape->list == NULL)
-        return pd_drive_load(tape->drive, NULL, err);
+    if (label == NULL || tape->list == NULL || tape->library)
+        return pd_drive_load(tape->drive, tape->library ? label : NULL, err);
     status = tape->list(tape->list_arg, compare, &search, err);
     if (status == PD_OK && !search.found)
         status = pd_error_set(err, PD_NOT_FOUND, 0, "no medium %s for this drive", label);
@@ -115,10 +117,7 @@ static enum pd_status tape_mount(void *impl, const char *label, struct pd_label 
     forget_volume(tape);
     status = load_known(tape, label, err);
     if (status == PD_OK)
-        status = pd_target_tape_read_label(tape->drive, out, err);
-    if (status == PD_OK && label != NULL && strcmp(out->label, label) != 0)
-        status = pd_error_set(err, PD_WRONG_VOLUME, 0, "volume %s is in the drive, not %s",
-                              out->label, label);
+        status = pd_target_tape_identify(tape->env, tape->drive, tape->library, label, out, err);
     if (is_not_here(tape, label, status)) {
         why = *err;
         status =
@@ -151,7 +150,9 @@ static enum pd_status tape_format(void *impl, const struct pd_label *label, stru
     forget_volume(tape);
     status = pd_drive_load(tape->drive, tape->list != NULL ? label->label : NULL, err);
     if (status == PD_OK)
-        status = pd_target_tape_check_blank(tape->drive, label, tape->list == NULL, err);
+        status = tape->library
+                     ? pd_target_tape_check_cartridge(tape->env, tape->drive, label, err)
+                     : pd_target_tape_check_blank(tape->drive, label, tape->list == NULL, err);
     if (status == PD_OK)
         status = pd_target_tape_write_label(tape->drive, label, err);
     if (status == PD_OK)
@@ -564,16 +565,15 @@ const struct pd_target_ops pd_target_tape_ops = {
     .close = tape_close,
 };
 
-enum pd_status pd_target_tape_open(const struct pd_env *env, struct pd_drive *drive,
+enum pd_status pd_target_tape_open(const struct pd_env *env, struct pd_drive *drive, bool library,
                                    pd_media_list_fn list, void *list_arg,
                                    void (*list_free)(void *list_arg), const char *url,
                                    struct pd_target **out, struct pd_error *err)
 {
-    const struct pd_target_caps caps = {.tape = true};
+    const struct pd_target_caps caps = {.tape = true, .library = library};
     struct pd_error ignored = PD_ERROR_INIT;
     struct tape *tape = calloc(1, sizeof(*tape));
 
-    (void)env;
     *out = NULL;
     if (tape == NULL) {
         (void)!pd_drive_close(drive, &ignored);
@@ -581,7 +581,9 @@ enum pd_status pd_target_tape_open(const struct pd_env *env, struct pd_drive *dr
             list_free(list_arg);
         return pd_error_memory(err, "a tape target");
     }
+    tape->env = env;
     tape->drive = drive;
+    tape->library = library;
     tape->list = list;
     tape->list_arg = list_arg;
     tape->list_free = list_free;

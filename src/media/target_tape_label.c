@@ -103,6 +103,73 @@ enum pd_status pd_target_tape_check_blank(struct pd_drive *drive, const struct p
     return PD_OK;
 }
 
+/* What was fetched by label is that cartridge only by the configuration, until it was seen to come.
+ * *again: it was brought once more, and seen. */
+static enum pd_status see_it_come(const struct pd_env *env, struct pd_drive *drive,
+                                  const char *label, bool *again, struct pd_error *err)
+{
+    struct pd_drive_status state;
+    enum pd_status status = pd_drive_status(drive, &state, err);
+
+    *again = false;
+    if (status != PD_OK || state.seen)
+        return status;
+    pd_log_line(env->log, PD_LOG_NOTE,
+                "%s: is brought once more, to see that it comes to this drive", label);
+    status = pd_drive_unload(drive, err);
+    if (status == PD_OK)
+        status = pd_drive_load(drive, label, err);
+    *again = status == PD_OK;
+    return status;
+}
+
+static enum pd_status read_and_compare(struct pd_drive *drive, bool library, const char *label,
+                                       struct pd_label *out, struct pd_error *err)
+{
+    struct pd_drive_status state = {0};
+    struct pd_error ignored = PD_ERROR_INIT;
+    enum pd_status status = pd_target_tape_read_label(drive, out, err);
+
+    if (status != PD_OK || label == NULL || strcmp(out->label, label) == 0)
+        return status;
+    if (library && pd_drive_status(drive, &state, &ignored) == PD_OK && state.medium[0] != '\0')
+        return pd_error_set(err, PD_WRONG_VOLUME, 0,
+                            "the cartridge of barcode %s bears the label %s, not %s", state.medium,
+                            out->label, label);
+    return pd_error_set(err, PD_WRONG_VOLUME, 0, "volume %s is in the drive, not %s", out->label,
+                        label);
+}
+
+enum pd_status pd_target_tape_identify(const struct pd_env *env, struct pd_drive *drive,
+                                       bool library, const char *label, struct pd_label *out,
+                                       struct pd_error *err)
+{
+    struct pd_error why = PD_ERROR_INIT;
+    bool again = false;
+    enum pd_status seen, status = read_and_compare(drive, library, label, out, err);
+
+    if (!library || label == NULL ||
+        (status != PD_WRONG_VOLUME && status != PD_BLANK && status != PD_FOREIGN &&
+         status != PD_BAD_FORMAT))
+        return status;
+    seen = see_it_come(env, drive, label, &again, &why);
+    if (seen == PD_OK)
+        return again ? read_and_compare(drive, library, label, out, err) : status;
+    *err = why;
+    return seen;
+}
+
+enum pd_status pd_target_tape_check_cartridge(const struct pd_env *env, struct pd_drive *drive,
+                                              const struct pd_label *label, struct pd_error *err)
+{
+    bool again = false;
+    enum pd_status status = pd_target_tape_check_blank(drive, label, false, err);
+
+    if (status == PD_OK)
+        status = see_it_come(env, drive, label->label, &again, err);
+    return again ? pd_target_tape_check_blank(drive, label, false, err) : status;
+}
+
 enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void *arg,
                                    struct pd_error *err)
 {

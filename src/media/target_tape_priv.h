@@ -18,6 +18,17 @@ PD_MUST_USE enum pd_status pd_target_tape_read_label(struct pd_drive *drive, str
 PD_MUST_USE enum pd_status pd_target_tape_check_blank(struct pd_drive *drive,
                                                       const struct pd_label *label, bool by_hand,
                                                       struct pd_error *err);
+/* The same in a library, and of a cartridge that was seen to come. */
+PD_MUST_USE enum pd_status pd_target_tape_check_cartridge(const struct pd_env *env,
+                                                          struct pd_drive *drive,
+                                                          const struct pd_label *label,
+                                                          struct pd_error *err);
+/* Reads the label of what was loaded for label (NULL: whatever it is). PD_WRONG_VOLUME: another
+ * one; in a library that, and that there is none, is said only of a cartridge that was seen to
+ * come. */
+PD_MUST_USE enum pd_status pd_target_tape_identify(const struct pd_env *env, struct pd_drive *drive,
+                                                   bool library, const char *label,
+                                                   struct pd_label *out, struct pd_error *err);
 /* Writes it from the start of the medium, with a synchronous filemark. */
 PD_MUST_USE enum pd_status pd_target_tape_write_label(struct pd_drive *drive,
                                                       const struct pd_label *label,

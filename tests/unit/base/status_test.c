@@ -192,7 +192,7 @@ static void test_what_blames_the_medium(void **state)
     static const enum pd_status run[] = {PD_OK,        PD_INTERRUPTED, PD_HUNG,
                                          PD_NO_MEMORY, PD_NO_MEDIUM,   PD_BUSY,
                                          PD_WRONG_VOLUME, PD_UNVERIFIED, PD_DENIED,
-                                         PD_CATALOG,   PD_NO_SPACE};
+                                         PD_CATALOG,   PD_NO_SPACE,    PD_EXISTS};
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -25,8 +25,8 @@ static void open_target(struct bed *bed, bool with_list)
 
     assert_non_null(list);
     OK(pd_drive_mock_open(bed->dir, NULL, &drive, &err));
-    OK(pd_target_tape_open(ml_env(), drive, with_list ? pd_drive_mock_media : NULL, list, free,
-                           "tape:test", &bed->target, &err));
+    OK(pd_target_tape_open(ml_env(), drive, false, with_list ? pd_drive_mock_media : NULL, list,
+                           free, "tape:test", &bed->target, &err));
 }
 
 static void reopen(struct bed *bed, bool with_list)
