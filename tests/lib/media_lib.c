@@ -48,9 +48,12 @@ void ml_remove(char *dir)
 
 const struct pd_env *ml_env(void)
 {
+    static const volatile sig_atomic_t never;
+    static const struct pd_stop stop = {.flag = &never};
     static struct pd_env env;
 
     env.clock = pd_clock_real();
+    env.stop = &stop;
     return &env;
 }
 
