@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "../lib/media_lib.h"
+#include "pairdump/drive_library.h"
 #include "pairdump/drive_mock.h"
 #include "pairdump/drive_st.h"
 
@@ -48,6 +49,33 @@ static void protect_mock(const char *dir)
     free(path);
 }
 
+static void blank_library(const char *dir, bool small)
+{
+    (void)small;
+    free(ml_library(dir, "drive 0 empty - -\nslot 1 full - " MEDIUM "\n"));
+}
+
+static struct pd_drive *open_library(const char *dir, bool small)
+{
+    char *folder = ml_text("%s/0", dir), *url = ml_text("cmd:%s/robot", dir);
+    const struct pd_drive_library_options options = {.changer = url, .name = folder};
+    struct pd_drive *inner = open_mock(folder, small), *drive = NULL;
+
+    OK(pd_drive_library_open(ml_env(), inner, &options, &drive, &err));
+    free(folder);
+    free(url);
+    return drive;
+}
+
+/* When it is unloaded: it lies in its slot. */
+static void protect_library(const char *dir)
+{
+    char *shelf = ml_text("%s/library.tapes", dir);
+
+    protect_mock(shelf);
+    free(shelf);
+}
+
 static void blank_st(const char *dir, bool small)
 {
     char *size = ml_text("%" PRIu64, CAPACITY), *more = ml_text("%" PRIu64, CAPACITY / 4);
@@ -76,6 +104,7 @@ static void protect_st(const char *dir)
 
 static const struct driver drivers[] = {
     {"mock", MEDIUM, NULL, open_mock, protect_mock},
+    {"library", MEDIUM, blank_library, open_library, protect_library},
     {"st", NULL, blank_st, open_st, protect_st},
 };
 
@@ -91,7 +120,7 @@ static void for_each(void (*test)(struct bed *bed), bool small)
     for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
         struct bed bed = {.driver = &drivers[i], .small = small};
 
-        if (drivers[i].blank != NULL && ml_tape() == NULL)
+        if (drivers[i].blank == blank_st && ml_tape() == NULL)
             continue;
         print_message("    %s\n", drivers[i].name);
         bed.dir = ml_folder();

@@ -87,7 +87,7 @@ static void several_volumes(struct mb_bed *bed)
     unsigned seen = 0;
 
     OK(pd_target_volumes(bed->target, count_names, &seen, &err));
-    assert_int_equal(seen, 0);
+    assert_int_equal(seen, pd_target_caps(bed->target).library ? 3 : 0); /* blank ones */
     mb_format(bed, "PD100001");
     ml_write_file(bed->target, 1, 1);
     mb_format(bed, "PD100002");
@@ -376,6 +376,8 @@ static void nothing_there(struct mb_bed *bed)
     enum pd_status status = pd_target_mount(bed->target, NULL, &why);
 
     assert_true(status == PD_BLANK || status == PD_NO_MEDIUM);
+    if (strlen(why.volume) == sizeof(why.volume) - 1) /* cut, with "..." */
+        why.volume[sizeof(why.volume) - 4] = '\0';
     assert_non_null(strstr(bed->url, why.volume)); /* of the innermost target */
     assert_null(pd_target_label(bed->target));
     assert_string_equal(pd_target_url(bed->target), bed->url);

@@ -14,17 +14,20 @@ struct driver {
     const char *url;   /* %s: the folder */
     const char *small; /* the same with room for the label and 8 records on each volume, 4 more for
                           the index */
+    bool library;      /* of mock drives, whose changer is the folder's second mention in the URL */
     bool drive;        /* one medium at a time, which has to be put in; %s: the device */
 };
 
 static const struct driver drivers[] = {
-    {"disk", "disk:%s", "disk:%s?capacity=576K", false},
-    {"mock", "mock:%s", "mock:%s?capacity=576K&early=256K", false},
+    {"disk", "disk:%s", "disk:%s?capacity=576K", false, false},
+    {"mock", "mock:%s", "mock:%s?capacity=576K&early=256K", false, false},
     {"fault over disk", "fault:read@1000000=EIO,write@1000000+=flip:disk:%s",
-     "fault:mark@1000000=kill:disk:%s?capacity=576K", false},
+     "fault:mark@1000000=kill:disk:%s?capacity=576K", false, false},
     {"fault over mock", "fault:seek@1000000=EIO,sync@1000000=EIO:mock:%s",
-     "fault:open@1000000=EIO:mock:%s?capacity=576K&early=256K", false},
-    {"tape", "tape:%s", "tape:%s?capacity=576K", true},
+     "fault:open@1000000=EIO:mock:%s?capacity=576K&early=256K", false, false},
+    {"library", "mock:%s/0?changer=cmd:%s/robot&drive=0",
+     "mock:%s/0?capacity=576K&early=256K&changer=cmd:%s/robot&drive=0", true, false},
+    {"tape", "tape:%s", "tape:%s?capacity=576K", false, true},
 };
 
 static const struct driver *const driver_end = drivers + sizeof(drivers) / sizeof(drivers[0]);
@@ -35,11 +38,14 @@ static void set_up(struct mb_bed *bed, const struct driver *driver, bool small)
 
     memset(bed, 0, sizeof(*bed));
     bed->dir = ml_folder();
+    if (driver->library)
+        free(ml_library(bed->dir, "drive 0 empty - -\nslot 1 full - PD100001\n"
+                                  "slot 2 full - PD100002\n"));
     if (driver->drive)
         ml_change(small ? "small" : "blank", "589824", "262144");
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    bed->url = ml_text(url, driver->drive ? ml_tape() : bed->dir);
+    bed->url = ml_text(url, driver->drive ? ml_tape() : bed->dir, bed->dir);
 #pragma GCC diagnostic pop
     bed->target = ml_open(bed->url);
     bed->record = pd_record_alloc(ML_BLOCK);

@@ -77,6 +77,53 @@ void ml_change(const char *what, const char *first, const char *second)
     assert_int_equal(result, 0);
 }
 
+/* One element of a library, and the image of its cartridge. */
+static void put_element(FILE *out, const char *dir, const char *line)
+{
+    char kind[8], full[8], source[8], barcode[40], *folder, *image;
+    unsigned number;
+
+    assert_int_equal(sscanf(line, "%7s %u %7s %7s %39s", kind, &number, full, source, barcode), 5);
+    folder = strcmp(kind, "drive") == 0 ? ml_text("%s/%u", dir, number)
+                                        : ml_text("%s/library.tapes", dir);
+    image = ml_text("%s/%s.tap", folder, barcode);
+    assert_true(fprintf(out, "%s %u %s %s %s %s\n", kind, number, full, source, barcode,
+                        strcmp(kind, "drive") == 0 ? folder : "") > 0);
+    if (barcode[0] != '-')
+        ml_write_bytes(image, "", 0);
+    free(image);
+    free(folder);
+}
+
+char *ml_library(const char *dir, const char *lines)
+{
+    static const char *const folders[] = {"0", "1", "library.tapes"};
+    char *mock = realpath("tests/lib/mock-mtx", NULL), *path, *text;
+    FILE *out;
+
+    assert_non_null(mock); /* tests run at the root of the sources */
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        path = ml_text("%s/%s", dir, folders[i]);
+        assert_int_equal(mkdir(path, 0755), 0);
+        free(path);
+    }
+    path = ml_text("%s/library", dir);
+    out = fopen(path, "w");
+    assert_non_null(out);
+    for (const char *line = lines; *line != '\0'; line = strchr(line, '\n') + 1)
+        put_element(out, dir, line);
+    assert_int_equal(fclose(out), 0);
+    free(path);
+    path = ml_text("%s/robot", dir);
+    text = ml_text("#!/bin/sh\nexec '%s' -f '%s/library' \"$@\"\n", mock, dir);
+    ml_write_bytes(path, text, strlen(text));
+    assert_int_equal(chmod(path, 0755), 0);
+    free(text);
+    free(path);
+    free(mock);
+    return ml_text("cmd:%s/robot", dir);
+}
+
 struct pd_label ml_label(const char *name)
 {
     struct pd_label label = {

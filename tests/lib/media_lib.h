@@ -30,6 +30,12 @@ const char *ml_tape(void);
  * end protect                       write-protects the medium that is in, and loads it again */
 void ml_change(const char *what, const char *first, const char *second);
 
+/* A tape library of mock drives in the folder: its state, which tests/lib/mock-mtx has in
+ * DIR/library, as those lines say (without the folders of drives); drives 0 and 1 are mock:DIR/0
+ * and mock:DIR/1; what is full is a blank cartridge. Gives the URL of its changer, cmd:DIR/robot,
+ * which the caller frees. */
+char *ml_library(const char *dir, const char *lines);
+
 struct pd_label ml_label(const char *label);
 /* The record of that number of that tape file; got must be a whole record. */
 void ml_fill(char *record, uint32_t file, uint64_t number);

@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -206,12 +205,9 @@ static void reopen(struct bed *bed, const char *folder, uint32_t number)
     open_drive(bed, folder, number);
 }
 
-/* lines: elements of the library; those that are full are blank cartridges. */
+/* lines: as ml_library takes them. */
 static void set_up(struct bed *bed, const char *lines)
 {
-    char *mock = realpath("tests/lib/mock-mtx", NULL), *path, *text;
-
-    assert_non_null(mock); /* tests run at the root of the sources */
     memset(bed, 0, sizeof(*bed));
     bed->clock = *pd_clock_real();
     bed->clock.monotonic = look;
@@ -227,36 +223,7 @@ static void set_up(struct bed *bed, const char *lines)
     bed->calls = ml_text("%s.calls", bed->state);
     bed->hangs = ml_text("%s.hangs", bed->state);
     bed->robot = ml_text("%s/robot", bed->dir);
-    bed->url = ml_text("cmd:%s", bed->robot);
-    text = ml_text("#!/bin/sh\nexec '%s' -f '%s' \"$@\"\n", mock, bed->state);
-    put(bed->robot, text);
-    assert_int_equal(chmod(bed->robot, 0755), 0);
-    free(text);
-    free(mock);
-    for (int i = 0; i < 3; i++) {
-        path = i < 2 ? ml_text("%s/%d", bed->dir, i) : ml_text("%s.tapes", bed->state);
-        assert_int_equal(mkdir(path, 0755), 0);
-        free(path);
-    }
-    FILE *out = fopen(bed->state, "w");
-    assert_non_null(out);
-    for (const char *line = lines; *line != '\0'; line = strchr(line, '\n') + 1) {
-        char kind[8], full[8], source[8], barcode[40];
-        unsigned number;
-
-        assert_int_equal(sscanf(line, "%7s %u %7s %7s %39s", kind, &number, full, source, barcode),
-                         5);
-        path = strcmp(kind, "drive") == 0 ? ml_text("%s/%u", bed->dir, number)
-                                          : ml_text("%s.tapes", bed->state);
-        fprintf(out, "%s %u %s %s %s %s\n", kind, number, full, source, barcode,
-                strcmp(kind, "drive") == 0 ? path : "");
-        text = ml_text("%s/%s.tap", path, barcode);
-        if (barcode[0] != '-')
-            put(text, "");
-        free(text);
-        free(path);
-    }
-    assert_int_equal(fclose(out), 0);
+    bed->url = ml_library(bed->dir, lines);
     open_drive(bed, "0", 0);
 }
 

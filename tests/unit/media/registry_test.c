@@ -34,6 +34,22 @@ static void test_bad_urls(void **state)
         "mock:/tmp?slots=1K",
         "mock:/tmp?early=x",
         "mock:/nowhere/at/all",
+        "mock:/tmp?drive=0",
+        "mock:/tmp?changer=cmd:/bin/true",
+        "mock:/tmp?changer=cmd:/bin/true&timeout=5",
+        "mock:/tmp?timeout=5",
+        "mock:/tmp?changer=cmd:/bin/true&drive=",
+        "mock:/tmp?changer=cmd:/bin/true&drive=-1",
+        "mock:/tmp?changer=cmd:/bin/true&drive=1x",
+        "mock:/tmp?changer=cmd:/bin/true&drive=65536",
+        "mock:/tmp?changer=cmd:/bin/true&drive=0&timeout=0",
+        "mock:/tmp?changer=cmd:/bin/true&drive=0&timeout=86401",
+        "mock:/tmp?changer=&drive=0",
+        "mock:/tmp?changer=mtx:&drive=0",
+        "mock:/tmp?changer=cmd:true&drive=0",
+        "mock:/tmp?changer=/dev/sg2&drive=0",
+        "disk:/tmp?changer=cmd:/bin/true&drive=0",
+        "tape:/dev/null?changer=cmd:/bin/true&drive=0",
         "fault:",
         "fault:read@1=EIO",
         "fault:read@1=EIO:",
@@ -82,6 +98,36 @@ static void test_options(void **state)
     ml_close(target);
     free(mock);
     free(disk);
+    ml_remove(dir);
+}
+
+static void test_library(void **state)
+{
+    char *dir = ml_folder();
+    char *changer = ml_library(dir, "drive 0 empty - -\ndrive 1 empty - -\nslot 1 full - PD1L6\n");
+    char *url = ml_text("fault:read@9=EIO:mock:%s/1?capacity=2M&changer=%s&drive=1&timeout=60", dir,
+                        changer);
+    struct pd_label label = ml_label("PD1");
+    struct pd_target_space space = {0};
+    struct pd_target *target = ml_open(url);
+
+    (void)state;
+    assert_true(pd_target_caps(target).library);
+    assert_true(pd_target_caps(target).tape);
+    OK(pd_target_format(target, &label, &err));
+    OK(pd_target_space_left(target, &space, &err));
+    assert_int_equal(space.total, UINT64_C(2) << 20);
+    ml_close(target);
+    free(url);
+    url = ml_text("mock:%s/1", dir);
+    target = ml_open(url); /* by hand: the cartridge lies in that drive */
+    assert_false(pd_target_caps(target).library);
+    ml_close(target);
+    free(url);
+    url = ml_text("mock:%s/1?changer=cmd:/nowhere/at/all&drive=1", dir);
+    IS(pd_target_open(ml_env(), url, &target, &err), PD_NOT_FOUND);
+    free(url);
+    free(changer);
     ml_remove(dir);
 }
 
@@ -162,6 +208,21 @@ static void test_location(void **state)
     is_location(plain, wanted);
     is_location("disk:/nowhere/./at/all?capacity=1M", "disk:/nowhere/./at/all?capacity=1M");
     is_location("disk:/", "disk:/");
+    /* the file of a changer is known by an absolute path, links to it stay */
+    is_location("disk:/tmp/../tmp?capacity=1M", "disk:/tmp?capacity=1M");
+    is_location("mock:/?drive=0&changer=mtx:/dev/changer&slots=2",
+                "mock:/?drive=0&changer=mtx:/dev/changer&slots=2");
+    is_location("tape:/dev/nst9?changer=cmd:/no/such=file&drive=12&capacity=1G&timeout=900",
+                "tape:/dev/nst9?changer=cmd:/no/such=file&drive=12&capacity=1G&timeout=900");
+    is_location("mock:/?changer=cmd:no/such/file&drive=0",
+                "mock:/?changer=cmd:no/such/file&drive=0");
+    free(wanted);
+    free(plain);
+    plain = realpath("tests/lib/mock-mtx", NULL);
+    wanted = ml_text("mock:/?changer=cmd:%s&drive=0&capacity=1G", plain);
+    is_location(
+        "fault:read@1=EIO:mock:/?changer=cmd:tests/../tests/lib/mock-mtx&drive=0&capacity=1G",
+        wanted);
     IS(pd_target_url_location("fault:read@1=EIO", &location, &err), PD_USAGE);
     IS(pd_target_url_location("ftp:x", &location, &err), PD_USAGE);
     IS(pd_target_url_location("disk:/tmp?x=y", &location, &err), PD_USAGE);
@@ -208,13 +269,61 @@ static void test_capacity(void **state)
     assert_int_equal(pd_target_url_capacity("nothing"), 0);
 }
 
+static void is_with(const char *url, const char *name, const char *value, const char *wanted)
+{
+    char *with = NULL;
+
+    OK(pd_target_url_with(url, name, value, &with, &err));
+    assert_string_equal(with, wanted);
+    free(with);
+}
+
+static void test_with(void **state)
+{
+    char *with = NULL;
+
+    (void)state;
+    is_with("disk:/a", "capacity", "1G", "disk:/a?capacity=1G");
+    is_with("mock:/a?slots=1", "capacity", "1G", "mock:/a?slots=1&capacity=1G");
+    is_with("mock:/a?slots=1&capacity=2M", "capacity", "1G", "mock:/a?slots=1&capacity=2M");
+    is_with("mock:/a?capacity=2M&slots=1", "capacity", "1G", "mock:/a?capacity=2M&slots=1");
+    is_with("mock:/a?xcapacity=2M", "capacity", "1G", "mock:/a?xcapacity=2M&capacity=1G");
+    is_with("mock:/a&drive=2?b/?slots=1", "drive", "0", "mock:/a&drive=2?b/?slots=1&drive=0");
+    is_with("fault:read@1=EIO:tape:/dev/nst0", "changer", "mtx:/dev/changer",
+            "fault:read@1=EIO:tape:/dev/nst0?changer=mtx:/dev/changer");
+    IS(pd_target_url_with("disk:/a", "capacity", "", &with, &err), PD_USAGE);
+    IS(pd_target_url_with("disk:/a", "changer", "cmd:/a?b", &with, &err), PD_USAGE);
+    IS(pd_target_url_with("disk:/a", "changer", "cmd:/a&b", &with, &err), PD_USAGE);
+    assert_null(with);
+}
+
+static void test_changer(void **state)
+{
+    (void)state;
+    assert_true(pd_target_url_changer("tape:/dev/nst0?changer=mtx:/dev/sg2&drive=0"));
+    assert_true(pd_target_url_changer("fault:read@1=EIO:mock:/a?drive=7&changer=cmd:/b"));
+    assert_false(pd_target_url_changer("tape:/dev/nst0"));
+    assert_false(pd_target_url_changer("mock:/a?capacity=1G"));
+    assert_false(pd_target_url_changer("mock:/changer=cmd:/b"));
+    assert_false(pd_target_url_changer("mock:/a?changer=cmd:/b")); /* cannot be opened */
+    assert_false(pd_target_url_changer("fault:"));
+    assert_false(pd_target_url_changer(""));
+    /* what else an URL says stands beside it */
+    assert_int_equal(pd_target_url_capacity("tape:/dev/nst0?changer=mtx:/d&drive=0&capacity=1K"),
+                     1024);
+    assert_true(pd_target_url_exclusive("mock:/a?changer=cmd:/b&drive=0"));
+    assert_true(pd_target_url_device("tape:/dev/nst0?changer=mtx:/dev/sg2&drive=0"));
+    is_path("tape:/nowhere/nst0?changer=mtx:/dev/sg2&drive=0", "/nowhere/nst0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_urls),      cmocka_unit_test(test_options),
         cmocka_unit_test(test_filters_stack), cmocka_unit_test(test_path),
         cmocka_unit_test(test_location),      cmocka_unit_test(test_exclusive),
-        cmocka_unit_test(test_capacity),
+        cmocka_unit_test(test_capacity),      cmocka_unit_test(test_library),
+        cmocka_unit_test(test_with),          cmocka_unit_test(test_changer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
