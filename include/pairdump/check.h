@@ -42,5 +42,8 @@ PD_MUST_USE enum pd_status pd_locate_volume(const struct pd_env *env,
                                             const struct pd_volume_row *volume,
                                             const char *const *at, size_t at_count, char **url,
                                             struct pd_error *err);
+/* Closes a target that was only read from; in a library the cartridge goes back to its slot. What
+ * fails is logged. NULL: nothing. */
+void pd_leave_volume(const struct pd_env *env, struct pd_target *target);
 
 #endif

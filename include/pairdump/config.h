@@ -30,7 +30,8 @@ struct pd_pool_config {
     char *name;                 /* "default" for the pool made of --to targets */
     char *copies[PD_COPIES_MAX]; /* target URLs, copy 1 first */
     size_t copy_count;
-    char *changer;       /* URL of a changer, kept for the tape drivers; or NULL */
+    char *changer; /* URL of the changer that serves the drives (changer.h), or NULL: drive N-1 of
+                      it is that of copyN, unless the target's URL says otherwise */
     char *label_prefix;  /* 1..2 of A-Z 0-9; default "PD" */
     uint64_t block_size; /* default 512 KiB; power of two, 64 KiB .. 4 MiB */
     uint64_t batch_size; /* default 4 GiB */
@@ -38,6 +39,7 @@ struct pd_pool_config {
     uint64_t capacity;   /* bytes one volume may hold; 0: what the medium says */
     uint64_t reserve;    /* bytes kept free on each disk; default 64 MiB */
     struct pd_verify_policy verify; /* default full */
+    bool verify_swap;               /* tapes change drives before they are verified; default no */
 };
 
 struct pd_named_retry {
@@ -53,6 +55,7 @@ struct pd_config {
                               /var/lib/pairdump for root */
     uint64_t buffer;       /* bytes of the block ring; default 64 MiB */
     uint64_t stall_ns;     /* default 15 min */
+    uint64_t media_wait_ns;   /* how long a volume is asked of the operator for; default 0: not */
     uint64_t catalog_wait_ns; /* how long the end of a dump waits for a catalog that cannot be
                                  reached; default 30 s */
     uint64_t claim_limit_ns;  /* age of a heartbeat at which its run counts as gone; default 10 min */

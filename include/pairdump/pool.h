@@ -96,6 +96,12 @@ PD_MUST_USE enum pd_status pd_pool_check_space(struct pd_pool *pool, uint64_t ne
  * opens all such again, without a volume mounted. */
 PD_MUST_USE enum pd_status pd_pool_unmount(struct pd_pool *pool, size_t i, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_pool_remount(struct pd_pool *pool, struct pd_error *err);
+/* Whether copy i is to be read by another drive of its library than the one that wrote it. */
+bool pd_pool_swaps(const struct pd_pool *pool, size_t i);
+/* Gives the volume of copy i out of its drive, back to its slot where there is a changer. */
+PD_MUST_USE enum pd_status pd_pool_unload(struct pd_pool *pool, size_t i, struct pd_error *err);
+/* Cartridges of a library go back to their slots; what fails is logged. */
+void pd_pool_put_away(struct pd_pool *pool);
 PD_MUST_USE enum pd_status pd_pool_close(struct pd_pool *pool, struct pd_error *err);
 
 #endif

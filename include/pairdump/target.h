@@ -53,6 +53,9 @@ struct pd_target_ops {
      * volume; PD_BLANK, PD_FOREIGN: nothing, or something else, is on it. */
     enum pd_status (*mount)(void *impl, const char *label, struct pd_label *out,
                             struct pd_error *err);
+    /* Would format take this label now? As far as can be seen without changing anything; with the
+     * same failures. No volume is current then. */
+    enum pd_status (*may_format)(void *impl, const struct pd_label *label, struct pd_error *err);
     /* Labels a new volume and makes it current. PD_FOREIGN or PD_EXISTS instead of overwriting
      * anything; PD_NO_VOLUME when there is no place for one more. */
     enum pd_status (*format)(void *impl, const struct pd_label *label, struct pd_error *err);
@@ -114,6 +117,8 @@ PD_MUST_USE enum pd_status pd_target_has(struct pd_target *target, const char *l
                                          struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_mount(struct pd_target *target, const char *label,
                                            struct pd_error *err);
+PD_MUST_USE enum pd_status pd_target_may_format(struct pd_target *target,
+                                                const struct pd_label *label, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_format(struct pd_target *target, const struct pd_label *label,
                                             struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_claim(struct pd_target *target, struct pd_error *err);
@@ -143,6 +148,9 @@ PD_MUST_USE enum pd_status pd_target_space_left(struct pd_target *target,
                                                 struct pd_target_space *out,
                                                 struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_unmount(struct pd_target *target, struct pd_error *err);
+/* For who is done with the volume: in a library its cartridge goes back to its slot. NULL: PD_OK.
+ */
+PD_MUST_USE enum pd_status pd_target_put_back(struct pd_target *target, struct pd_error *err);
 /* Closes and frees; NULL: PD_OK. */
 PD_MUST_USE enum pd_status pd_target_close(struct pd_target *target, struct pd_error *err);
 

@@ -14,7 +14,7 @@
 /* A run beats every 20 s: three beats may be late. */
 #define CLAIM_LIMIT_MIN_NS (UINT64_C(60) * (uint64_t)PD_NS_PER_S)
 
-enum value_type { TEXT, SIZE, COUNT, UNSIGNED, DURATION, PREFIX, BLOCK, VERIFY };
+enum value_type { TEXT, SIZE, COUNT, UNSIGNED, DURATION, PREFIX, BLOCK, VERIFY, YES_NO };
 
 /* The one table of keys. Ranges are inclusive; max 0: no limit. */
 struct key {
@@ -41,6 +41,7 @@ static const struct key main_keys[] = {
     MAIN("buffer", SIZE, buffer, 1048576, 0),
     MAIN("state-dir", TEXT, state_dir, 0, 0),
     MAIN("stall-timeout", DURATION, stall_ns, 0, 0),
+    MAIN("media-wait", DURATION, media_wait_ns, 0, INT64_MAX),
     {NULL, TEXT, 0, 0, 0},
 };
 static const struct key catalog_keys[] = {
@@ -68,6 +69,7 @@ static const struct key pool_keys[] = {
     POOL("capacity", SIZE, capacity, 0, 0),
     POOL("reserve", SIZE, reserve, 0, 0),
     POOL("verify", VERIFY, verify, 0, 0),
+    POOL("verify-swap", YES_NO, verify_swap, 0, 0),
     {NULL, TEXT, 0, 0, 0},
 };
 static const struct key retry_keys[] = {
@@ -192,6 +194,10 @@ static enum pd_status set_value(const struct reading *reading, const struct key 
         if (valid && !set_text(field, value)) {
             return pd_error_memory(err, "configuration");
         }
+        break;
+    case YES_NO:
+        valid = strcmp(value, "yes") == 0 || strcmp(value, "no") == 0;
+        *(bool *)field = strcmp(value, "yes") == 0;
         break;
     case VERIFY:
         valid = pd_verify_policy_parse(value, field);

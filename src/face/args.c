@@ -60,6 +60,18 @@ enum pd_status pd_args_u64(const struct pd_args *args, const char *name, uint64_
     return PD_OK;
 }
 
+enum pd_status pd_args_duration(const struct pd_args *args, const char *name, uint64_t *out,
+                                struct pd_error *err)
+{
+    const char *text = pd_args_get(args, name);
+
+    if (text && !pd_parse_duration(text, out)) {
+        return pd_error_set(err, PD_USAGE, 0, "--%s takes a time as 90, 30m or 2h, not \"%s\"",
+                            name, text);
+    }
+    return PD_OK;
+}
+
 enum pd_status pd_args_words(const struct pd_args *args, size_t min, size_t max,
                              struct pd_error *err)
 {

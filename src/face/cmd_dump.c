@@ -20,6 +20,7 @@ const struct pd_option pd_cmd_dump_options[] = {
     {"incremental", 0, NULL, "leave out what all copies verified already hold unchanged"},
     {"dry-run", 'n', NULL, "say what would be done, and change nothing"},
     {"name", 0, "NAME", "name of the dump (default HOST-DATE-TIME)"},
+    {"wait", 0, "TIME", "ask for volumes that are not at hand, and wait so long for each"},
     {NULL, 0, NULL, NULL},
 };
 

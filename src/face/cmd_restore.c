@@ -14,6 +14,7 @@ const struct pd_option pd_cmd_restore_options[] = {
     {"at", 0, "TARGET", "look for volumes here first; repeatable"},
     {"overwrite", 0, NULL, "replace files that exist"},
     {"dry-run", 'n', NULL, "say what would be restored, and write nothing"},
+    {"wait", 0, "TIME", "ask for volumes that are not at hand, and wait so long for each"},
     {NULL, 0, NULL, NULL},
 };
 

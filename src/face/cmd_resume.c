@@ -3,7 +3,10 @@
 #include "dump_view.h"
 #include "pairdump/resume.h"
 
-const struct pd_option pd_cmd_resume_options[] = {{NULL, 0, NULL, NULL}};
+const struct pd_option pd_cmd_resume_options[] = {
+    {"wait", 0, "TIME", "ask for volumes that are not at hand, and wait so long for each"},
+    {NULL, 0, NULL, NULL},
+};
 
 /* The dumps that could be resumed here. */
 struct choice {

@@ -10,6 +10,7 @@ const struct pd_option pd_cmd_verify_options[] = {
     {"dump", 0, "DUMP", "copies of one dump: name, UUID, or last"},
     {"target", 0, "TARGET", "check the volumes of a target by themselves, without a catalog"},
     {"at", 0, "TARGET", "look for volumes here first; repeatable"},
+    {"wait", 0, "TIME", "ask for volumes that are not at hand, and wait so long for each"},
     {NULL, 0, NULL, NULL},
 };
 

@@ -42,6 +42,8 @@ PD_MUST_USE enum pd_status pd_args_all(const struct pd_args *args, const char *n
 /* Checked values: *out is left alone when the option was not given. */
 PD_MUST_USE enum pd_status pd_args_size(const struct pd_args *args, const char *name,
                                         uint64_t *out, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_args_duration(const struct pd_args *args, const char *name,
+                                            uint64_t *out, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_args_u64(const struct pd_args *args, const char *name, uint64_t *out,
                                        struct pd_error *err);
 /* PD_USAGE unless min <= words <= max. */

@@ -51,7 +51,8 @@ static enum pd_status run_command(struct pd_face *face, const struct pd_command 
     status = pd_args_parse(options, argc, argv, false, &args, NULL, err);
     if (status == PD_OK && pd_args_flag(&args, "help")) {
         pd_render_help(face->out, command->name);
-    } else if (status == PD_OK) {
+    } else if (status == PD_OK &&
+               (status = pd_args_duration(&args, "wait", &face->env.wait_ns, err)) == PD_OK) {
         if (!face->quiet && !face->no_progress && isatty(STDERR_FILENO)) {
             face->ticker = pd_ticker_start(&face->env, stderr);
         }
@@ -103,6 +104,7 @@ static enum pd_status start(struct pd_face *face, int argc, char **argv, struct 
     status = pd_config_load(pd_args_get(&globals, "config"), get_variable, &face->config, err);
     if (status == PD_OK) {
         face->env.stall_ns = face->config->stall_ns;
+        face->env.wait_ns = face->config->media_wait_ns;
         status = run_command(face, command, argc - next, argv + next, err);
     }
 out:

@@ -221,20 +221,36 @@ enum pd_status pd_target_mount(struct pd_target *target, const char *label, stru
     return PD_OK;
 }
 
-enum pd_status pd_target_format(struct pd_target *target, const struct pd_label *label,
-                                struct pd_error *err)
+typedef enum pd_status (*label_fn)(void *impl, const struct pd_label *label, struct pd_error *err);
+
+static enum pd_status call_with_label(struct pd_target *target, const char *call, label_fn fn,
+                                      const struct pd_label *label, struct pd_error *err)
 {
     struct pd_error found = PD_ERROR_INIT;
-    enum pd_status status = allow(target, "format", NO_VOLUME | MOUNTED, err);
+    enum pd_status status = allow(target, call, NO_VOLUME | MOUNTED, err);
 
     if (status != PD_OK)
         return status;
     if (!pd_label_is_valid(label->label) || label->block_size == 0)
         return bad_call(target, "format: the label is not valid", err);
     target->state = NO_VOLUME;
-    status = target->ops->format(target->impl, label, &found);
+    status = fn(target->impl, label, &found);
+    return status == PD_OK ? PD_OK : leave_at(target, label->label, call, status, &found, err);
+}
+
+enum pd_status pd_target_may_format(struct pd_target *target, const struct pd_label *label,
+                                    struct pd_error *err)
+{
+    return call_with_label(target, "may_format", target->ops->may_format, label, err);
+}
+
+enum pd_status pd_target_format(struct pd_target *target, const struct pd_label *label,
+                                struct pd_error *err)
+{
+    enum pd_status status = call_with_label(target, "format", target->ops->format, label, err);
+
     if (status != PD_OK)
-        return leave_at(target, label->label, "format", status, &found, err);
+        return status;
     target->label = *label;
     target->state = MOUNTED;
     return PD_OK;
@@ -451,6 +467,11 @@ enum pd_status pd_target_unmount(struct pd_target *target, struct pd_error *err)
     status = leave(target, "unmount", status, &found, err);
     target->state = NO_VOLUME;
     return status;
+}
+
+enum pd_status pd_target_put_back(struct pd_target *target, struct pd_error *err)
+{
+    return target != NULL && target->caps.library ? pd_target_unmount(target, err) : PD_OK;
 }
 
 enum pd_status pd_target_close(struct pd_target *target, struct pd_error *err)

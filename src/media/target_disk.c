@@ -441,6 +441,15 @@ static void undo_format(struct pd_target_disk *disk, const char *label)
     (void)unlinkat(disk->root, label, AT_REMOVEDIR);
 }
 
+static enum pd_status disk_may_format(void *impl, const struct pd_label *label,
+                                      struct pd_error *err)
+{
+    struct pd_target_disk *disk = impl;
+
+    leave_volume(disk);
+    return may_format(disk, label->label, err);
+}
+
 static enum pd_status disk_format(void *impl, const struct pd_label *label, struct pd_error *err)
 {
     struct pd_target_disk *disk = impl;
@@ -531,6 +540,7 @@ const struct pd_target_ops pd_target_disk_ops = {
     .scheme = "disk",
     .volumes = disk_volumes,
     .mount = disk_mount,
+    .may_format = disk_may_format,
     .format = disk_format,
     .claim = pd_target_disk_claim,
     .position = disk_position,

@@ -258,6 +258,14 @@ static enum pd_status fault_mount(void *impl, const char *label, struct pd_label
     return status;
 }
 
+static enum pd_status fault_may_format(void *impl, const struct pd_label *label,
+                                       struct pd_error *err)
+{
+    struct filter *filter = impl;
+
+    return pd_target_may_format(filter->inner, label, err);
+}
+
 static enum pd_status fault_format(void *impl, const struct pd_label *label, struct pd_error *err)
 {
     struct filter *filter = impl;
@@ -459,6 +467,7 @@ const struct pd_target_ops pd_target_fault_ops = {
     .scheme = "fault",
     .volumes = fault_volumes,
     .mount = fault_mount,
+    .may_format = fault_may_format,
     .format = fault_format,
     .claim = fault_claim,
     .position = fault_position,

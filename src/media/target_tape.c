@@ -69,34 +69,13 @@ static enum pd_status take_volume(struct tape *tape, const struct pd_label *labe
     return PD_OK;
 }
 
-struct search {
-    const char *label;
-    bool found;
-};
-
-static enum pd_status compare(void *arg, const char *label, struct pd_error *err)
-{
-    struct search *search = arg;
-
-    (void)err;
-    if (strcmp(label, search->label) == 0)
-        search->found = true;
-    return PD_OK;
-}
-
 /* Loads the medium for a label. Without a list the operator is the changer: what is in the drive.
  */
 static enum pd_status load_known(struct tape *tape, const char *label, struct pd_error *err)
 {
-    struct search search = {label, false};
-    enum pd_status status;
-
     if (label == NULL || tape->list == NULL || tape->library)
         return pd_drive_load(tape->drive, tape->library ? label : NULL, err);
-    status = tape->list(tape->list_arg, compare, &search, err);
-    if (status == PD_OK && !search.found)
-        status = pd_error_set(err, PD_NOT_FOUND, 0, "no medium %s for this drive", label);
-    return status == PD_OK ? pd_drive_load(tape->drive, label, err) : status;
+    return pd_target_tape_load_listed(tape->drive, tape->list, tape->list_arg, label, err);
 }
 
 /* Without a list what lies in the drive says nothing of the volume that was asked for: that one may
@@ -142,17 +121,35 @@ static enum pd_status stand_behind_label(struct tape *tape, struct pd_error *err
     return PD_OK;
 }
 
+/* Loads the medium that is to get the label, and looks whether it may. */
+static enum pd_status prepare(struct tape *tape, const struct pd_label *label, struct pd_error *err)
+{
+    enum pd_status status =
+        pd_drive_load(tape->drive, tape->list != NULL ? label->label : NULL, err);
+
+    if (status != PD_OK)
+        return status;
+    return tape->library ? pd_target_tape_check_cartridge(tape->env, tape->drive, label, err)
+                         : pd_target_tape_check_blank(tape->drive, label, tape->list == NULL, err);
+}
+
+static enum pd_status tape_may_format(void *impl, const struct pd_label *label,
+                                      struct pd_error *err)
+{
+    struct tape *tape = impl;
+    bool is_made = tape->list != NULL && !tape->library; /* by loading it */
+
+    forget_volume(tape);
+    return is_made ? PD_OK : prepare(tape, label, err);
+}
+
 static enum pd_status tape_format(void *impl, const struct pd_label *label, struct pd_error *err)
 {
     struct tape *tape = impl;
     enum pd_status status;
 
     forget_volume(tape);
-    status = pd_drive_load(tape->drive, tape->list != NULL ? label->label : NULL, err);
-    if (status == PD_OK)
-        status = tape->library
-                     ? pd_target_tape_check_cartridge(tape->env, tape->drive, label, err)
-                     : pd_target_tape_check_blank(tape->drive, label, tape->list == NULL, err);
+    status = prepare(tape, label, err);
     if (status == PD_OK)
         status = pd_target_tape_write_label(tape->drive, label, err);
     if (status == PD_OK)
@@ -546,6 +543,7 @@ const struct pd_target_ops pd_target_tape_ops = {
     .scheme = "tape",
     .volumes = tape_volumes,
     .mount = tape_mount,
+    .may_format = tape_may_format,
     .format = tape_format,
     .claim = tape_claim,
     .position = tape_position,

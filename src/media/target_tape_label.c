@@ -186,3 +186,28 @@ enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void
     *err = found;
     return status;
 }
+
+struct search {
+    const char *label;
+    bool found;
+};
+
+static enum pd_status compare(void *arg, const char *label, struct pd_error *err)
+{
+    struct search *search = arg;
+
+    (void)err;
+    search->found = search->found || strcmp(label, search->label) == 0;
+    return PD_OK;
+}
+
+enum pd_status pd_target_tape_load_listed(struct pd_drive *drive, pd_media_list_fn list,
+                                          void *list_arg, const char *label, struct pd_error *err)
+{
+    struct search search = {label, false};
+    enum pd_status status = list(list_arg, compare, &search, err);
+
+    if (status == PD_OK && !search.found)
+        status = pd_error_set(err, PD_NOT_FOUND, 0, "no medium %s for this drive", label);
+    return status == PD_OK ? pd_drive_load(drive, label, err) : status;
+}

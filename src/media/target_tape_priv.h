@@ -5,7 +5,7 @@
 #define PAIRDUMP_TARGET_TAPE_PRIV_H
 
 #include "pairdump/drive.h"
-#include "pairdump/target.h"
+#include "pairdump/target_tape.h"
 
 /* From the start of the medium; PD_OK only for a whole label with its filemark, behind which the
  * drive then stands. PD_BLANK: nothing is recorded, or a label that no filemark ends and nothing
@@ -29,6 +29,10 @@ PD_MUST_USE enum pd_status pd_target_tape_check_cartridge(const struct pd_env *e
 PD_MUST_USE enum pd_status pd_target_tape_identify(const struct pd_env *env, struct pd_drive *drive,
                                                    bool library, const char *label,
                                                    struct pd_label *out, struct pd_error *err);
+/* Loads a medium of the list by its name, and none that would be new. */
+PD_MUST_USE enum pd_status pd_target_tape_load_listed(struct pd_drive *drive, pd_media_list_fn list,
+                                                      void *list_arg, const char *label,
+                                                      struct pd_error *err);
 /* Writes it from the start of the medium, with a synchronous filemark. */
 PD_MUST_USE enum pd_status pd_target_tape_write_label(struct pd_drive *drive,
                                                       const struct pd_label *label,

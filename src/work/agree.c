@@ -346,10 +346,11 @@ static enum pd_status look_at_place(const struct agreeing *agreeing, size_t plac
     for (size_t i = 0; i < agreeing->volume_count && status == PD_OK; i++)
         if (agreeing->volumes[i].place == place && !agreeing->volumes[i].gone)
             status = look_at_volume(agreeing, target, &agreeing->volumes[i], err);
-    if (status == PD_OK)
+    /* All cartridges of a library are not loaded for that: "tape inventory" shows the unknown ones.
+     */
+    if (status == PD_OK && !pd_target_caps(target).library)
         status = look_for_strangers(agreeing, place, target, err);
-    if (pd_target_close(target, &why) != PD_OK) /* only read from */
-        pd_log_error(run->env->log, PD_LOG_WARN, &why);
+    pd_leave_volume(run->env, target);
     return status;
 }
 

@@ -296,6 +296,13 @@ static enum pd_status miss_volume(struct locating *locating, struct pd_error *wh
     return status == PD_OK ? settle_rest(run, volume, why, err) : status;
 }
 
+/* The verifier asks for it, in a thread of its own. */
+static bool can_ask(const struct run *run, const struct pd_volume_row *row)
+{
+    return run->env->wait_ns > 0 && run->options->at_count == 0 &&
+           pd_target_url_exclusive(row->location) && !pd_volume_is_elsewhere(row);
+}
+
 static enum pd_status start_volume(struct run *run, struct pd_check_volume *volume,
                                    struct pd_error *err)
 {
@@ -313,6 +320,8 @@ static enum pd_status start_volume(struct run *run, struct pd_check_volume *volu
     if ((run->options->at_count == 0 || pd_target_url_exclusive(location)) &&
         is_taken(run, location))
         return PD_OK;
+    if (can_ask(run, &volume->row))
+        return launch(run, volume, location, err);
     status = find_places(&locating, err);
     if (status != PD_OK)
         return status;

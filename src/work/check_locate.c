@@ -20,6 +20,9 @@ static enum pd_status look(const struct pd_env *env, const struct pd_volume_row 
     if (status == PD_OK && !found)
         status = pd_error_set(err, pd_target_caps(target).tape ? PD_NOT_FOUND : PD_MISSING, 0,
                               "no such volume there");
+    /* In a library it is named by its cartridge; whoever mounts it looks at its UUID. */
+    if (status == PD_OK && pd_target_caps(target).library)
+        goto out;
     if (status == PD_OK)
         status = pd_target_mount(target, volume->label, err);
     if (status == PD_OK) {
@@ -28,6 +31,7 @@ static enum pd_status look(const struct pd_env *env, const struct pd_volume_row 
             status = pd_error_set(err, PD_WRONG_VOLUME, 0,
                                   "another volume of that label, with another UUID");
     }
+out:
     (void)!pd_target_close(target, &ignored); /* only looked at */
     return status;
 }
@@ -117,4 +121,15 @@ enum pd_status pd_locate_volume(const struct pd_env *env, const struct pd_volume
 out:
     pd_buf_free(&tried);
     return status;
+}
+
+void pd_leave_volume(const struct pd_env *env, struct pd_target *target)
+{
+    struct pd_error why = PD_ERROR_INIT;
+
+    if (pd_target_put_back(target, &why) != PD_OK)
+        pd_log_error(env->log, PD_LOG_WARN, &why);
+    pd_error_clear(&why);
+    if (pd_target_close(target, &why) != PD_OK)
+        pd_log_error(env->log, PD_LOG_WARN, &why);
 }

@@ -414,6 +414,9 @@ enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, st
     if (recorded && d->pool) {
         pd_pool_give_back(d->pool);
     }
+    if (d->pool) {
+        pd_pool_put_away(d->pool);
+    }
     if (pd_pool_close(d->pool, &late) != PD_OK) {
         pd_log_error(d->env->log, PD_LOG_WARN, &late);
     }

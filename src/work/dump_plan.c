@@ -61,9 +61,13 @@ enum pd_status pd_plan_save(struct pd_dumping *d, struct pd_error *err)
         const char *key;
         uint64_t value;
     } numbers[] = {
-        {"incremental", d->options->incremental}, {"block-size", pool->block_size},
-        {"batch-size", pool->batch_size},         {"batch-files", pool->batch_files},
-        {"capacity", pool->capacity},             {"reserve", pool->reserve},
+        {"incremental", d->options->incremental},
+        {"block-size", pool->block_size},
+        {"batch-size", pool->batch_size},
+        {"batch-files", pool->batch_files},
+        {"capacity", pool->capacity},
+        {"reserve", pool->reserve},
+        {"verify-swap", pool->verify_swap},
     };
     enum pd_status status = save_source(d, err);
 
@@ -140,6 +144,7 @@ static enum pd_status take_number(struct pd_dump_plan *plan, const char *key, co
         {"batch-files", &pool->batch_files, NULL},
         {"capacity", &pool->capacity, NULL},
         {"reserve", &pool->reserve, NULL},
+        {"verify-swap", NULL, &pool->verify_swap},
     };
     uint64_t number = 0;
 

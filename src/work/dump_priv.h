@@ -70,6 +70,8 @@ struct pd_dumping {
     size_t archive_count, archive_cap;
     struct pd_dump_index indexes[PD_COPIES_MAX];
     struct pd_verifier *verifiers[PD_COPIES_MAX];
+    size_t readers[PD_COPIES_MAX]; /* copy whose drive reads this one back, counted from 1; 0: its
+                                      own */
     struct pd_dump_problems problems; /* of the archive at hand */
     uint64_t verify_began_ns;
 };

@@ -36,10 +36,12 @@ static enum pd_status start(struct pd_dumping *d, size_t copy, struct pd_error *
 {
     const struct pd_volume_row *volume = &pd_pool_copy(d->pool, copy)->volume;
 
+    size_t reader = d->readers[copy] > 0 ? d->readers[copy] - 1 : copy;
+
     if (d->verify_began_ns == 0) {
         d->verify_began_ns = pd_clock_monotonic(d->env->clock);
     }
-    return pd_verifier_start(d->env, pd_pool_config(d->pool)->copies[copy], volume->label,
+    return pd_verifier_start(d->env, pd_pool_config(d->pool)->copies[reader], volume->label,
                              volume->uuid, (unsigned)copy, &d->verifiers[copy], err);
 }
 
@@ -238,11 +240,78 @@ static void let_go(struct pd_dumping *d, size_t copy)
     }
 }
 
+/* The next copy after this one that changes drives with it; itself when there is none. */
+static size_t next_of(const bool *swaps, size_t count, size_t copy)
+{
+    size_t next = (copy + 1) % count;
+
+    while (next != copy && !swaps[next]) {
+        next = (next + 1) % count;
+    }
+    return next;
+}
+
+/* A tape that only the drive can read which wrote it is no copy: in a library each is read by
+ * another. One that does not leave its drive is read there. */
+static void change_drives(struct pd_dumping *d)
+{
+    size_t count = pd_pool_copies(d->pool);
+    bool swaps[PD_COPIES_MAX] = {false};
+
+    for (size_t i = 0; i < count; i++) {
+        struct pd_error why = PD_ERROR_INIT;
+        swaps[i] = pd_pool_swaps(d->pool, i) && pd_pool_unload(d->pool, i, &why) == PD_OK;
+        if (why.status != PD_OK) {
+            pd_dump_warn(d, &why);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        d->readers[i] = swaps[i] ? next_of(swaps, count, i) + 1 : 0;
+        if (d->readers[i] > 0 && d->readers[i] != i + 1) {
+            pd_log_line(d->env->log, PD_LOG_NOTE, "%s is read back by drive %s",
+                        pd_pool_copy(d->pool, i)->volume.label,
+                        pd_pool_location(d->pool, d->readers[i] - 1));
+        }
+    }
+}
+
+/* The copies of an archive on tapes, with its table as the book has it. */
+static enum pd_status feed_from_book(struct pd_dumping *d, struct pd_dump_archive *a,
+                                     const bool *tape, struct pd_error *err)
+{
+    bool wanted[PD_COPIES_MAX] = {false};
+    struct pd_expect *expect = NULL;
+    bool any = false;
+    struct pd_toc toc;
+
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        wanted[i] = tape[i] && a->copies[i].written && a->copies[i].chosen &&
+                    a->copies[i].status == PD_UNVERIFIED;
+        any = any || wanted[i];
+    }
+    if (!any) {
+        return PD_OK;
+    }
+    enum pd_status status = pd_book_toc(&d->book, a->index_offset, a->index_len, &toc, err);
+    if (status == PD_OK) {
+        status = pd_expect_new(&toc, &expect, err);
+    }
+    pd_toc_release(&toc);
+    if (status == PD_OK) {
+        status = feed(d, a, expect, wanted, err);
+    }
+    pd_expect_release(expect);
+    return status;
+}
+
 static enum pd_status verify_tapes(struct pd_dumping *d, struct pd_error *err)
 {
     bool tape[PD_COPIES_MAX] = {false};
     enum pd_status status = PD_OK;
 
+    if (pd_pool_config(d->pool)->verify.mode != PD_VERIFY_NONE) {
+        change_drives(d);
+    }
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
         tape[i] = pd_pool_copy(d->pool, i)->target && !is_parallel(d, i);
         if (tape[i]) {
@@ -250,27 +319,7 @@ static enum pd_status verify_tapes(struct pd_dumping *d, struct pd_error *err)
         }
     }
     for (size_t a = d->pair_start; a < d->archive_count && status == PD_OK; a++) {
-        struct pd_dump_archive *archive = &d->archives[a];
-        bool wanted[PD_COPIES_MAX] = {false};
-        struct pd_toc toc;
-        bool any = false;
-        for (size_t i = 0; i < PD_COPIES_MAX; i++) {
-            wanted[i] = tape[i] && archive->copies[i].written && archive->copies[i].chosen &&
-                        archive->copies[i].status == PD_UNVERIFIED;
-            any = any || wanted[i];
-        }
-        if (any) {
-            struct pd_expect *expect = NULL;
-            status = pd_book_toc(&d->book, archive->index_offset, archive->index_len, &toc, err);
-            if (status == PD_OK) {
-                status = pd_expect_new(&toc, &expect, err);
-            }
-            pd_toc_release(&toc);
-            if (status == PD_OK) {
-                status = feed(d, archive, expect, wanted, err);
-            }
-            pd_expect_release(expect);
-        }
+        status = feed_from_book(d, &d->archives[a], tape, err);
         if (status == PD_OK) {
             status = pd_dump_poll(d, err);
         }

@@ -75,6 +75,27 @@ enum pd_status pd_pool_lose(struct pd_pool *pool, size_t i, enum pd_status statu
     return left > 0 ? PD_OK : status;
 }
 
+static enum pd_status open_targets(struct pd_pool *pool, struct pd_error *err)
+{
+    size_t count = pool->config.copy_count;
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < count && status == PD_OK; i++) {
+        struct opening opening = {pool, i};
+        struct pd_activity activity = {.name = "open",
+                                       .subject = pool->clean[i],
+                                       .run = open_target,
+                                       .arg = &opening,
+                                       .retry = pool->retry};
+        status = pd_activity_run(pool->env, &activity, err);
+        if (status != PD_OK && !pd_pool_is_fatal(status)) {
+            enum pd_status lost = pd_pool_lose(pool, i, status, err);
+            status = i + 1 == count ? lost : PD_OK;
+        }
+    }
+    return status;
+}
+
 enum pd_status pd_pool_open(const struct pd_env *env, const struct pd_pool_config *config,
                             const struct pd_pool_run *run, struct pd_retry retry,
                             struct pd_pool **out, struct pd_error *err)
@@ -91,10 +112,11 @@ enum pd_status pd_pool_open(const struct pd_env *env, const struct pd_pool_confi
     pool->run = *run;
     pool->config = *config;
     memset(pool->config.copies, 0, sizeof pool->config.copies);
-    pool->config.changer = NULL;
+    pool->config.changer = config->changer ? strdup(config->changer) : NULL;
     pool->config.name = strdup(config->name);
     pool->config.label_prefix = strdup(config->label_prefix);
-    if (!pool->config.name || !pool->config.label_prefix) {
+    if (!pool->config.name || !pool->config.label_prefix ||
+        (config->changer && !pool->config.changer)) {
         status = pd_error_memory(err, "pool");
     }
     for (size_t i = 0; i < config->copy_count && status == PD_OK; i++) {
@@ -103,25 +125,16 @@ enum pd_status pd_pool_open(const struct pd_env *env, const struct pd_pool_confi
     if (status == PD_OK) {
         status = pd_pool_claim_drives(pool, err);
     }
-    for (size_t i = 0; i < config->copy_count && status == PD_OK; i++) {
-        struct opening opening = {pool, i};
-        struct pd_activity activity = {.name = "open",
-                                       .subject = pool->clean[i],
-                                       .run = open_target,
-                                       .arg = &opening,
-                                       .retry = retry};
-        status = pd_activity_run(env, &activity, err);
-        if (status != PD_OK && !pd_pool_is_fatal(status)) {
-            bool last = i + 1 == config->copy_count;
-            enum pd_status lost = pd_pool_lose(pool, i, status, err);
-            status = last ? lost : PD_OK;
-        }
+    if (status == PD_OK) {
+        status = open_targets(pool, err);
     }
     if (status != PD_OK) {
         (void)!pd_pool_close(pool, &late);
         return status;
     }
     pd_pool_warn_of_sharing(pool);
+    pd_pool_put_away(
+        pool); /* a run that was killed may have left them, each in the other's drive */
     *out = pool;
     return PD_OK;
 }

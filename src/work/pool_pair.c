@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pairdump/ask.h"
 #include "pairdump/process.h"
 #include "pairdump/registry.h"
 #include "pairdump/size.h"
@@ -269,6 +270,34 @@ static enum pd_status load(struct mounting *m, const char *subject, struct pd_er
     return pd_activity_run(m->pool->env, &activity, err);
 }
 
+enum pd_status pd_pool_ask(struct pd_pool *pool, size_t i, const char *what,
+                           enum pd_status (*run)(void *arg, struct pd_error *err), void *arg,
+                           struct pd_error *err)
+{
+    struct pd_ask ask = {.what = what, .where = pool->clean[i], .run = run, .arg = arg};
+
+    return pool->asking ? pd_ask(pool->env, &ask, err) : run(arg, err);
+}
+
+/* The operator's answer comes when it comes: no retries beside that. */
+static enum pd_status mount_asked(void *arg, struct pd_error *err)
+{
+    struct mounting *m = arg;
+    enum pd_status status = mount_volume(m, err);
+
+    pd_ask_make_way(m->pool->env, m->pool->copies[m->copy].target, status);
+    return status;
+}
+
+static enum pd_status mount_or_ask(struct mounting *m, struct pd_error *err)
+{
+    char what[32];
+
+    snprintf(what, sizeof what, "volume %s", m->row->label);
+    return m->pool->asking ? pd_pool_ask(m->pool, m->copy, what, mount_asked, m, err)
+                           : load(m, m->row->label, err);
+}
+
 enum pd_status pd_pool_format(struct pd_pool *pool, size_t i, const struct pd_label *label,
                               struct pd_error *err)
 {
@@ -302,6 +331,12 @@ static enum pd_status set_aside(struct pd_pool *pool, const struct pair *pair, s
     return status == PD_OK ? pd_catalog_volume_doubt(pool->run.catalog, row.id, why, err) : status;
 }
 
+static bool ends_run(enum pd_status status)
+{
+    return status == PD_INTERRUPTED || status == PD_NO_MEMORY || status == PD_BUSY ||
+           pd_status_exit(status) == PD_EXIT_CATALOG;
+}
+
 static enum pd_status mount_claimed(struct pd_pool *pool, struct pair *pair, const char *dump,
                                     bool look, bool *good, struct pd_error *err)
 {
@@ -314,17 +349,20 @@ static enum pd_status mount_claimed(struct pd_pool *pool, struct pair *pair, con
         if (pool->copies[i].target) {
             struct mounting mounting = {
                 .pool = pool, .copy = i, .row = &pair->rows[i], .dump = dump, .look = look};
-            status = load(&mounting, pair->rows[i].label, &why);
+            status = mount_or_ask(&mounting, &why);
         }
         if (status == PD_OK && pool->copies[i].target) {
             pool->copies[i].volume = pair->rows[i];
             continue;
         }
         *good = false; /* a lost copy: a pair of its own keeps the numbers in step */
-        if (status == PD_INTERRUPTED || status == PD_NO_MEMORY || status == PD_BUSY ||
-            pd_status_exit(status) == PD_EXIT_CATALOG) {
+        if (ends_run(status)) {
             *err = why;
             return status;
+        }
+        if (pool->asking && !dump && pd_ask_helps(pool->env, pool->copies[i].target, status)) {
+            return pd_error_set(err, PD_NO_VOLUME, 0, "volume %s did not come: %s",
+                                pair->rows[i].label, why.message);
         }
         if (status != PD_OK && status != PD_VOLUME_FULL) {
             status = set_aside(pool, pair, i, &why, err);
@@ -385,36 +423,84 @@ enum pd_status pd_pool_take_pair(struct pd_pool *pool, const struct pd_volume_ro
     *good = false;
     if (status == PD_OK) {
         memcpy(pair.rows, volumes, pair.count * sizeof *pair.rows);
+        pool->asking = pool->env->wait_ns > 0;
         status = mount_pair(pool, &pair, name, good, err);
+        pool->asking = false;
     }
     free(pair.rows);
     return status;
 }
 
-enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err)
+/* The lowest pair above `after` that the catalog knows; choice->pair 0: there is none. */
+static enum pd_status choose(struct pd_pool *pool, struct choice *choice, struct pd_error *err)
+{
+    uint64_t after = choice->pair;
+    enum pd_status status;
+
+    memset(choice, 0, sizeof *choice);
+    choice->pool = pool;
+    choice->after = after;
+    status = pd_catalog_volumes(pool->run.catalog, lowest_pair, choice, err);
+    return status == PD_OK && choice->pair != 0
+               ? pd_catalog_volumes(pool->run.catalog, take_row, choice, err)
+               : status;
+}
+
+/* Of the pairs that the catalog knows the lowest that can be mounted. */
+static enum pd_status known_pair(struct pd_pool *pool, bool *good, struct pd_error *err)
 {
     struct choice *choice = calloc(1, sizeof *choice);
-    bool good = false;
+    bool more = true;
     enum pd_status status = choice ? PD_OK : pd_error_memory(err, "pair");
 
-    while (status == PD_OK && !good) {
-        uint64_t after = choice->pair;
-        memset(choice, 0, sizeof *choice);
-        choice->pool = pool;
-        choice->after = after;
-        status = pd_catalog_volumes(pool->run.catalog, lowest_pair, choice, err);
-        if (status != PD_OK || choice->pair == 0) {
-            break;
-        }
-        status = pd_catalog_volumes(pool->run.catalog, take_row, choice, err);
-        if (status == PD_OK && choice->found == pool->config.copy_count) {
+    while (status == PD_OK && !*good && more) {
+        status = choose(pool, choice, err);
+        more = choice->pair != 0;
+        if (status == PD_OK && more && choice->found == pool->config.copy_count) {
             struct pair pair = {.rows = choice->rows, .count = choice->found};
-            status = mount_pair(pool, &pair, NULL, &good, err);
+            status = mount_pair(pool, &pair, NULL, good, err);
         }
     }
     free(choice);
+    return status;
+}
+
+static bool can_ask(const struct pd_pool *pool, enum pd_status status)
+{
+    bool can = false;
+
+    for (size_t i = 0; i < pool->config.copy_count; i++) {
+        can = can || pd_ask_helps(pool->env, pool->copies[i].target, status);
+    }
+    return can;
+}
+
+/* The operator is asked for the lowest pair, or, where there is none, for blank media. */
+static enum pd_status asked_pair(struct pd_pool *pool, struct pd_error *err)
+{
+    bool good = false;
+    enum pd_status status;
+
+    pool->asking = true;
+    pd_error_clear(err);
+    status = known_pair(pool, &good, err);
+    if (status == PD_OK && !good) {
+        status = pd_pool_label_pair(pool, err);
+    }
+    pool->asking = false;
+    return status;
+}
+
+enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err)
+{
+    bool good = false;
+    enum pd_status status = known_pair(pool, &good, err);
+
     if (status == PD_OK && !good) {
         status = pd_pool_finish_pair(pool, &good, err);
     }
-    return status == PD_OK && !good ? pd_pool_label_pair(pool, err) : status;
+    if (status == PD_OK && !good) {
+        status = pd_pool_label_pair(pool, err);
+    }
+    return can_ask(pool, status) ? asked_pair(pool, err) : status;
 }

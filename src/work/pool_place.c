@@ -8,20 +8,45 @@
 #include "pairdump/space.h"
 #include "pool_priv.h"
 
-/* The URL to open, with the pool's capacity when it names none itself. */
-static char *with_capacity(const char *url, uint64_t capacity)
+/* *url gets an option, unless it names that itself. */
+static enum pd_status add_option(char **url, const char *name, const char *value,
+                                 struct pd_error *err)
 {
-    struct pd_buf buf = PD_BUF_INIT;
-    enum pd_status status = pd_buf_puts(&buf, url);
+    char *with = NULL;
+    enum pd_status status = pd_target_url_with(*url, name, value, &with, err);
 
-    if (status == PD_OK && capacity > 0 && pd_target_url_capacity(url) == 0) {
-        status = pd_buf_printf(&buf, "%ccapacity=%" PRIu64, strchr(url, '?') ? '&' : '?',
-                               capacity);
+    if (status == PD_OK) {
+        free(*url);
+        *url = with;
     }
-    if (status != PD_OK) {
-        pd_buf_free(&buf);
+    return status;
+}
+
+/* The URL to open: with the pool's capacity, and its changer where that can serve the target. */
+static enum pd_status complete_url(struct pd_pool *pool, size_t i, const char *given, char **out,
+                                   struct pd_error *err)
+{
+    const struct pd_pool_config *config = &pool->config;
+    char number[24];
+    enum pd_status status = PD_OK;
+
+    *out = strdup(given);
+    if (!*out) {
+        return pd_error_memory(err, "targets");
     }
-    return buf.data;
+    if (config->capacity > 0) {
+        snprintf(number, sizeof number, "%" PRIu64, config->capacity);
+        status = add_option(out, "capacity", number, err);
+    }
+    if (status == PD_OK && config->changer && pd_target_url_exclusive(given) &&
+        !pd_target_url_changer(given)) {
+        snprintf(number, sizeof number, "%zu", i);
+        status = add_option(out, "changer", config->changer, err);
+        if (status == PD_OK) {
+            status = add_option(out, "drive", number, err);
+        }
+    }
+    return status;
 }
 
 static bool is_within(const char *path, const char *folder)
@@ -67,10 +92,10 @@ enum pd_status pd_pool_name_place(struct pd_pool *pool, size_t i, const char *ur
     if (status != PD_OK) {
         return status;
     }
-    pool->config.copies[i] = with_capacity(url, pool->config.capacity);
-    status = pool->config.copies[i]
-                 ? pd_target_url_location(pool->config.copies[i], &pool->clean[i], err)
-                 : pd_error_memory(err, "targets");
+    status = complete_url(pool, i, url, &pool->config.copies[i], err);
+    if (status == PD_OK) {
+        status = pd_target_url_location(pool->config.copies[i], &pool->clean[i], err);
+    }
     if (status != PD_OK) {
         return status;
     }

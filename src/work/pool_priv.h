@@ -1,8 +1,8 @@
 /*
  * pool: what its files share. pool.c opens targets, pool_pair.c picks pairs, pool_reserve.c
  * reserves labels in the catalog, pool_label.c labels new pairs with them, pool_unfinished.c
- * finishes what others reserved or began to label, pool_place.c names the places and sees to it
- * that two copies have two.
+ * finishes what others reserved or began to label, pool_library.c picks cartridges and puts them
+ * back, pool_place.c names the places and sees to it that two copies have two.
  */
 #ifndef PAIRDUMP_WORK_POOL_PRIV_H
 #define PAIRDUMP_WORK_POOL_PRIV_H
@@ -17,6 +17,7 @@ struct pd_pool {
     char *path[PD_COPIES_MAX];    /* where each keeps its data */
     struct pd_pool_copy copies[PD_COPIES_MAX];
     bool let_go[PD_COPIES_MAX];   /* closed for a reader, to be opened again */
+    bool asking;                  /* volumes that are not at hand are waited for */
     struct pd_retry retry;
     struct pd_pool_run run;
     struct pd_volume_row (
@@ -52,6 +53,19 @@ PD_MUST_USE enum pd_status pd_pool_finish_pair(struct pd_pool *pool, bool *good,
 PD_MUST_USE enum pd_status pd_pool_label_pair(struct pd_pool *pool, struct pd_error *err);
 /* The next reserved pair, which counts as used; NULL: none. */
 struct pd_volume_row *pd_pool_take_spare(struct pd_pool *pool);
+/* It was not used after all. */
+void pd_pool_return_spare(struct pd_pool *pool);
 /* Has this run reserved the pair of that number? */
 bool pd_pool_has_spare(const struct pd_pool *pool, uint64_t pair);
+/* Runs a try at medium `what` of copy i: once, or, when the pool is asking, until it is there. */
+PD_MUST_USE enum pd_status pd_pool_ask(struct pd_pool *pool, size_t i, const char *what,
+                                       enum pd_status (*run)(void *arg, struct pd_error *err),
+                                       void *arg, struct pd_error *err);
+
+/* Whether copy i is in a library, where volumes are called as their cartridges. */
+bool pd_pool_in_library(const struct pd_pool *pool, size_t i);
+/* Gives the rows of such copies the labels of cartridges that nobody uses; PD_NO_VOLUME. */
+PD_MUST_USE enum pd_status pd_pool_pick_cartridges(struct pd_pool *pool, struct pd_volume_row *rows,
+                                                   struct pd_error *err);
+
 #endif

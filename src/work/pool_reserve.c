@@ -43,7 +43,7 @@ static enum pd_status next_number(struct pd_pool *pool, uint64_t *number, struct
         pd_catalog_last_pair(pool->run.catalog, pool->config.label_prefix, &last, err);
 
     for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
-        if (pool->copies[i].target) {
+        if (pool->copies[i].target && !pd_pool_in_library(pool, i)) {
             status = pd_target_volumes(pool->copies[i].target, see_label, &seen, err);
         }
     }
@@ -124,6 +124,9 @@ static enum pd_status reserve_pair(struct pd_pool *pool, struct pd_volume_row *r
             fill_row(pool, i, number, &rows[i]);
         }
         if (status == PD_OK) {
+            status = pd_pool_pick_cartridges(pool, rows, err);
+        }
+        if (status == PD_OK) {
             status = claim_labels(pool, rows, err);
         }
         if (status == PD_OK) {
@@ -159,6 +162,11 @@ size_t pd_pool_spares(const struct pd_pool *pool)
 struct pd_volume_row *pd_pool_take_spare(struct pd_pool *pool)
 {
     return pd_pool_spares(pool) > 0 ? pool->spares[pool->spares_used++] : NULL;
+}
+
+void pd_pool_return_spare(struct pd_pool *pool)
+{
+    pool->spares_used--;
 }
 
 bool pd_pool_has_spare(const struct pd_pool *pool, uint64_t pair)

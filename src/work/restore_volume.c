@@ -1,3 +1,4 @@
+#include "pairdump/ask.h"
 #include "pairdump/check.h"
 #include "pairdump/registry.h"
 #include "restore_priv.h"
@@ -10,6 +11,7 @@ struct volume {
     bool needed;              /* by the archive being restored */
     bool failed;              /* out of reach in this run; fault says why */
     bool counted;
+    bool asked; /* the operator was asked for it */
     struct pd_error fault;
 };
 
@@ -23,10 +25,7 @@ struct pd_restore_volumes {
 
 static void close_volume(struct pd_restore_volumes *volumes, struct volume *volume)
 {
-    struct pd_error error = PD_ERROR_INIT;
-
-    if (pd_target_close(volume->target, &error) != PD_OK) /* only read from */
-        pd_log_error(volumes->run->env->log, PD_LOG_DEBUG, &error);
+    pd_leave_volume(volumes->run->env, volume->target);
     volume->target = NULL;
     free(volume->url);
     volume->url = NULL;
@@ -176,6 +175,8 @@ static enum pd_status open_once(void *arg, struct pd_error *err)
     if (status != PD_OK && volume->target != NULL) {
         struct pd_error error = PD_ERROR_INIT;
 
+        if (volume->asked)
+            pd_ask_make_way(opening->volumes->run->env, volume->target, status);
         if (pd_target_close(volume->target, &error) != PD_OK)
             pd_log_error(opening->volumes->run->env->log, PD_LOG_DEBUG, &error);
         volume->target = NULL;
@@ -233,30 +234,76 @@ static enum pd_status reach(struct pd_restore_volumes *volumes, struct volume *v
     return status;
 }
 
-static enum pd_status open_copies(struct pd_restore_volumes *volumes, const struct copies *copies,
-                                  const struct pd_archive_row *archive,
-                                  struct pd_replica_copy *out, size_t *count,
+static enum pd_status open_asked(void *arg, struct pd_error *err)
+{
+    struct opening *opening = arg;
+    struct volume *volume = opening->volume;
+    enum pd_status status;
+
+    volume->url = strdup(volume->row.location);
+    status = volume->url != NULL ? open_once(opening, err) : pd_error_memory(err, "the volumes");
+    if (status != PD_OK) {
+        free(volume->url);
+        volume->url = NULL;
+    }
+    return status;
+}
+
+/* Once in a run; a volume that did not come stays out of reach. */
+static enum pd_status ask_for(struct pd_restore_volumes *volumes, struct volume *volume,
+                              struct pd_error *err)
+{
+    const struct pd_env *env = volumes->run->env;
+    struct opening opening = {volumes, volume};
+    char what[32];
+    const struct pd_ask ask = {
+        .what = what, .where = volume->row.location, .run = open_asked, .arg = &opening};
+
+    (void)snprintf(what, sizeof(what), "volume %s", volume->row.label);
+    if (volume->asked || volumes->run->options->at_count > 0 ||
+        !pd_target_url_exclusive(volume->row.location) || pd_volume_is_elsewhere(&volume->row))
+        return reach(volumes, volume, err);
+    volume->asked = true;
+    volume->failed = pd_ask(env, &ask, err) != PD_OK;
+    volume->fault = *err;
+    return volume->failed ? err->status : reach(volumes, volume, err);
+}
+
+static enum pd_status mark_needed(struct pd_restore_volumes *volumes, const struct copies *copies,
                                   struct pd_error *err)
+{
+    struct volume *volume = NULL;
+    enum pd_status status = PD_OK;
+
+    for (size_t i = 0; i < volumes->count; i++)
+        volumes->list[i]->needed = false;
+    for (size_t i = 0; i < copies->count && status == PD_OK; i++) {
+        status = find_volume(volumes, copies->rows[i].label, &volume, err);
+        if (status == PD_OK)
+            volume->needed = true;
+    }
+    return status;
+}
+
+typedef enum pd_status (*reach_fn)(struct pd_restore_volumes *volumes, struct volume *volume,
+                                   struct pd_error *err);
+
+/* Those of the first `most` copies that can be reached. */
+static enum pd_status open_copies(struct pd_restore_volumes *volumes, const struct copies *copies,
+                                  size_t most, reach_fn reach_volume,
+                                  const struct pd_archive_row *archive, struct pd_replica_copy *out,
+                                  size_t *count, struct pd_error *err)
 {
     struct volume *volume = NULL;
     enum pd_status status;
 
-    for (size_t i = 0; i < volumes->count; i++)
-        volumes->list[i]->needed = false;
-    for (size_t i = 0; i < copies->count; i++) {
-        status = find_volume(volumes, copies->rows[i].label, &volume, err);
-        if (status != PD_OK)
-            return status;
-        volume->needed = true;
-    }
-    make_way(volumes);
-    for (size_t i = 0; i < copies->count; i++) {
+    for (size_t i = 0; i < copies->count && i < most; i++) {
         const struct pd_copy_row *row = &copies->rows[i];
 
         status = find_volume(volumes, row->label, &volume, err);
         if (status != PD_OK)
             return status;
-        status = reach(volumes, volume, err);
+        status = reach_volume(volumes, volume, err);
         if (status == PD_INTERRUPTED || status == PD_NO_MEMORY)
             return status;
         if (status == PD_OK) {
@@ -299,7 +346,14 @@ enum pd_status pd_restore_volumes_open(struct pd_restore_volumes *volumes,
         status = pd_error_memory(err, "the copies");
         goto out;
     }
-    status = open_copies(volumes, &copies, archive, opened, count, err);
+    status = mark_needed(volumes, &copies, err);
+    if (status == PD_OK) {
+        make_way(volumes);
+        status = open_copies(volumes, &copies, copies.count, reach, archive, opened, count, err);
+    }
+    if (status == PD_OK && *count == 0 &&
+        volumes->run->env->wait_ns > 0) /* none at hand: the best one is asked for */
+        status = open_copies(volumes, &copies, 1, ask_for, archive, opened, count, err);
     if (status == PD_OK && *count == 0) {
         struct pd_error why = *err; /* of the last copy tried */
 

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "pairdump/activity.h"
+#include "pairdump/ask.h"
+#include "pairdump/check.h"
 #include "pairdump/registry.h"
 #include "pairdump/thread.h"
 #include "verify_priv.h"
@@ -197,6 +199,7 @@ static enum pd_status open_step(void *arg, struct pd_error *err)
     enum pd_status status = open_volume(opening->core, &opening->target, err);
 
     if (status != PD_OK) {
+        pd_ask_make_way(opening->core->env, opening->target, status);
         (void)!pd_target_close(opening->target, &ignored);
         opening->target = NULL;
     }
@@ -287,16 +290,36 @@ static void check_archive(struct core *core, struct pd_target *target, struct an
     answer->result.copy_id = core->current.copy_id;
 }
 
+/* A volume that is not at hand is waited for where the run may do so, and otherwise tried a few
+ * times. */
+static enum pd_status open_or_ask(struct opening *opening, struct pd_error *err)
+{
+    struct core *core = opening->core;
+    const char *subject = core->label != NULL ? core->label : core->url;
+    const struct pd_activity activity = {.name = "open",
+                                         .subject = subject,
+                                         .run = open_step,
+                                         .arg = opening,
+                                         .retry = PD_RETRY_DEFAULT};
+    char what[64];
+    const struct pd_ask ask = {.what = what,
+                               .where = core->url,
+                               .run = open_step,
+                               .arg = opening,
+                               .beat = beat,
+                               .beat_arg = core};
+
+    (void)snprintf(what, sizeof(what), "volume %.32s", subject);
+    return core->env->wait_ns > 0 && pd_target_url_exclusive(core->url)
+               ? pd_ask(core->env, &ask, err)
+               : pd_activity_run(core->env, &activity, err);
+}
+
 static enum pd_status serve(struct core *core, struct pd_error *err)
 {
     struct opening opening = {.core = core};
-    struct pd_error opened = PD_ERROR_INIT, closed = PD_ERROR_INIT;
-    const struct pd_activity activity = {.name = "open",
-                                         .subject = core->label != NULL ? core->label : core->url,
-                                         .run = open_step,
-                                         .arg = &opening,
-                                         .retry = PD_RETRY_DEFAULT};
-    enum pd_status status = pd_activity_run(core->env, &activity, &opened);
+    struct pd_error opened = PD_ERROR_INIT;
+    enum pd_status status = open_or_ask(&opening, &opened);
     enum pd_status failed = PD_OK;
     struct answer *answer;
 
@@ -312,8 +335,7 @@ static enum pd_status serve(struct core *core, struct pd_error *err)
             check_archive(core, opening.target, answer);
         give_answer(core, answer);
     }
-    if (pd_target_close(opening.target, &closed) != PD_OK) /* only read from */
-        pd_log_error(core->env->log, PD_LOG_WARN, &closed);
+    pd_leave_volume(core->env, opening.target);
     return failed;
 }
 

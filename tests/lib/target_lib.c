@@ -110,6 +110,7 @@ const struct pd_target_ops target_lib_ops = {
     .scheme = "memory",
     .volumes = do_volumes,
     .mount = do_mount,
+    .may_format = do_format,
     .format = do_format,
     .claim = do_nothing,
     .position = do_position,

@@ -135,6 +135,7 @@ static const struct pd_target_ops lies = {
     .scheme = "liar",
     .volumes = lie_volumes,
     .mount = lie_mount,
+    .may_format = lie_format,
     .format = lie_format,
     .claim = lie_claim,
     .position = lie_position,

@@ -1,0 +1,114 @@
+#!/bin/bash
+# Pairs made of the cartridges of a library: picked by barcode, put back, changed between drives.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/library.sh"
+
+mkdir "$T/src"
+for i in $(seq 1 20); do
+    head -c 300000 /dev/urandom >"$T/src/file$i"
+done
+
+# pool NAME [KEY=VALUE]...: $T/conf with a pool of the library NAME
+pool() {
+    local name=$1
+    shift
+    {
+        printf '[pool lib]\ncopy1 = mock:%s\ncopy2 = mock:%s\n' "$T/$name.0" "$T/$name.1"
+        printf 'changer = cmd:%s\nblock-size = 64K\nbatch-size = 1M\n' "$T/$name.robot"
+        for key in "$@"; do echo "${key%%=*} = ${key#*=}"; done
+        printf '[retry default]\ntries = 2\ndelay = 10ms\n'
+    } >"$T/conf"
+}
+run() { $PD -c "$T/conf" "$@"; }
+copy_of() { jq -r ".copies[$1].volumes" "$T/out"; }
+
+library_new lib 2 8 PD0003L6 CLN001L6 XX0001L6 PD0001L6 PD0002L6 PD0004L6
+pool lib
+exits 0 "a dump" run --json dump --name one "$T/src"
+same PD0001 "$(copy_of 0)" "copy 1 is on the lowest cartridge"
+same PD0002 "$(copy_of 1)" "copy 2 is on the next one"
+same "slot 4" "$(library_where lib PD0001L6)" "the first is back in its slot"
+same "slot 5" "$(library_where lib PD0002L6)" "the second too"
+exits 0 "verify finds them in the library" run verify
+exits 0 "restore too" run restore --all --to "$T/r"
+ok "and gives everything back" diff -r "$T/src" "$T/r$T/src"
+same "slot 4 slot 5" "$(library_where lib PD0001L6) $(library_where lib PD0002L6)" \
+    "everything is back in its slots"
+exits 0 "another dump is appended" run --json dump --name two "$T/src"
+same "PD0001 PD0002" "$(copy_of 0) $(copy_of 1)" "to the same pair"
+exits 0 "the catalog and the cartridges agree" run catalog check
+ok "no other cartridge was touched" test ! -s "$T/lib.tapes/XX0001L6.tap" -a ! -s "$T/lib.tapes/PD0003L6.tap"
+
+# pairs that fill up: a dump over several cartridges
+library_new many 2 8 PD0001L6 PD0002L6 PD0003L6 PD0004L6 PD0005L6 PD0006L6
+export XDG_STATE_HOME=$T/state-many
+pool many capacity=4M
+exits 0 "a dump spans pairs" run --json dump --name one "$T/src"
+same "PD0001 PD0003" "$(copy_of 0)" "copy 1 on every other cartridge"
+same "PD0002 PD0004" "$(copy_of 1)" "copy 2 on the others"
+exits 0 "verify changes the cartridges" run verify
+exits 0 "restore changes the cartridges" run restore --all --to "$T/r-many"
+ok "nothing is lost" diff -r "$T/src" "$T/r-many$T/src"
+exits 5 "the next one runs out of cartridges" run dump --name two "$T/src"
+says err "no unused cartridge PD" "and says so"
+exits 0 "what was written is good" run verify
+library_where many PD0006L6 >"$T/where"
+same 0 "$(grep -c '^drive . full' "$T/many")" "nothing is left in the drives"
+
+# cartridges that tell their copy
+library_new told 2 6 PD200001 PD200003 PD100002 PD100001
+export XDG_STATE_HOME=$T/state-told
+pool told
+exits 0 "barcodes with a copy number" run --json dump "$T/src"
+same "PD100001 PD200001" "$(copy_of 0) $(copy_of 1)" "serve that copy"
+
+# what is not blank is passed over, and never written to
+library_new odd 2 8 PD0001L6 PD0002L6 PD0003L6 PD0004L6 PD0005L6
+export XDG_STATE_HOME=$T/state-odd
+mkdir "$T/foreign"
+exits 0 "a volume of somebody else" $PD --catalog "sqlite:$T/other.db" label "mock:$T/foreign" OTHER1
+cp "$T/foreign/OTHER1.tap" "$T/odd.tapes/PD0001L6.tap"
+printf '\010\0\0\0somebody\010\0\0\0\0\0\0\0' >"$T/odd.tapes/PD0002L6.tap"
+chmod a-w "$T/odd.tapes/PD0003L6.tap"
+(cd "$T/odd.tapes" && sha256sum PD0001L6.tap PD0002L6.tap PD0003L6.tap) >"$T/sums"
+pool odd
+if [ "$(id -u)" = 0 ]; then # root writes to what is protected
+    rm -f "$T/odd.tapes/PD0003L6.tap"
+    sed -i 's/slot 3 full - PD0003L6/slot 3 empty - -/' "$T/odd"
+    sed -i '/PD0003/d' "$T/sums"
+fi
+exits 0 "a dump passes them over" run --json dump "$T/src"
+same "PD0004 PD0005" "$(copy_of 0) $(copy_of 1)" "and takes what is blank"
+says err "PD0001.*(volume|label).*OTHER1" "a strange label is named"
+says err "PD0002.*(holds|label|foreign)" "strange data is named"
+ok "what they hold is as it was" sh -c "cd '$T/odd.tapes' && sha256sum -c '$T/sums'"
+exits 0 "nothing else is recorded" run --json volumes
+same 2 "$(jq '.volumes | length' "$T/out")" "two volumes"
+
+# changed drives
+library_new swap 2 8 PD0001L6 PD0002L6 PD0003L6 PD0004L6
+export XDG_STATE_HOME=$T/state-swap
+pool swap verify-swap=yes capacity=4M
+exits 0 "a dump whose tapes change drives" run dump "$T/src"
+says err "PD0001 is read back by drive mock:$T/swap.1" "copy 1 is read by the second drive"
+says err "PD0002 is read back by drive mock:$T/swap.0" "copy 2 by the first"
+says err "PD0003 is read back by drive mock:$T/swap.1" "of the next pair, too"
+ok "the robot moved it so" grep -q '^done load 1 1$' "$T/swap.calls"
+exits 0 "verify" run verify
+same 0 "$(grep -c '^drive . full' "$T/swap")" "nothing is left in the drives"
+
+# a run that was killed leaves cartridges in the drives, in each other's even
+library_new killed 2 8 PD0001L6 PD0002L6
+export XDG_STATE_HOME=$T/state-killed
+pool killed
+sed -i "s|^copy2.*|copy2 = fault:read@3=kill:mock:$T/killed.1|" "$T/conf"
+exits 137 "killed while it reads back" run dump --name k "$T/src"
+"$T/killed.robot" unload 1 0 >/dev/null 2>&1 || { rm -f "$T/killed.0/loaded"; "$T/killed.robot" unload 1 0; }
+rm -f "$T/killed.1/loaded"
+"$T/killed.robot" unload 2 1 >/dev/null && "$T/killed.robot" load 2 0 >/dev/null && "$T/killed.robot" load 1 1 >/dev/null
+same "drive 1 drive 0" "$(library_where killed PD0001L6) $(library_where killed PD0002L6)" \
+    "each is in the other's drive"
+pool killed
+exits 0 "resume finds them" run resume k
+exits 0 "verify" run verify --dump k
+tap_done
