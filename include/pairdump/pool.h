@@ -100,6 +100,8 @@ PD_MUST_USE enum pd_status pd_pool_remount(struct pd_pool *pool, struct pd_error
 bool pd_pool_swaps(const struct pd_pool *pool, size_t i);
 /* Gives the volume of copy i out of its drive, back to its slot where there is a changer. */
 PD_MUST_USE enum pd_status pd_pool_unload(struct pd_pool *pool, size_t i, struct pd_error *err);
+/* The same for what a run that was killed left in the drives of a pool that is not open. */
+void pd_pool_clear_drives(const struct pd_env *env, const struct pd_pool_config *config);
 /* Cartridges of a library go back to their slots; what fails is logged. */
 void pd_pool_put_away(struct pd_pool *pool);
 PD_MUST_USE enum pd_status pd_pool_close(struct pd_pool *pool, struct pd_error *err);

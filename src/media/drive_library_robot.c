@@ -11,7 +11,7 @@
 #define PAUSE_NS (UINT64_C(5) * (uint64_t)PD_NS_PER_S)
 #define LOCK_MIN 30 /* others may wait for a hanging move before us */
 #define LOCK_NS  (UINT64_C(60) * LOCK_MIN * (uint64_t)PD_NS_PER_S)
-#define POLL_NS  UINT64_C(500000000)
+#define POLL_NS  UINT64_C(100000000)
 #define CLEANER  "CLN" /* by the custom of LTO */
 
 /* ---- names ---- */

@@ -1,7 +1,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pairdump/text.h"
+#include "pairdump/check.h"
+#include "pairdump/registry.h"
 #include "pool_priv.h"
 
 /*
@@ -201,5 +202,18 @@ void pd_pool_put_away(struct pd_pool *pool)
             pd_log_error(pool->env->log, PD_LOG_WARN, &why);
             pd_error_clear(&why);
         }
+    }
+}
+
+void pd_pool_clear_drives(const struct pd_env *env, const struct pd_pool_config *config)
+{
+    for (size_t i = 0; i < config->copy_count; i++) {
+        struct pd_target *target = NULL;
+        struct pd_error why = PD_ERROR_INIT;
+        if (pd_target_url_changer(config->copies[i]) &&
+            pd_target_open(env, config->copies[i], &target, &why) != PD_OK) {
+            pd_log_error(env->log, PD_LOG_WARN, &why);
+        }
+        pd_leave_volume(env, target);
     }
 }

@@ -56,6 +56,7 @@ static enum pd_status verify_written(struct resuming *r, struct pd_error *err)
     enum pd_status status = PD_OK;
 
     if (r->story.plan.pool.verify.mode != PD_VERIFY_NONE) {
+        pd_pool_clear_drives(d->env, &r->story.plan.pool);
         status = pd_check_run(d->env, d->catalog, &options, &summary, err);
     }
     return status == PD_OK ? pd_env_check(d->env, err) : status;
