@@ -71,12 +71,15 @@ static enum pd_status tape_load(struct tape_view *view, const char *label, struc
 
 static enum pd_status tape_unload(struct tape_view *view, const char *label, struct pd_error *err)
 {
-    enum pd_status status;
+    enum pd_status status = PD_OK;
 
     if (label) {
         return pd_error_set(err, PD_USAGE, 0, "unload takes no volume: what is loaded goes out");
     }
-    status = pd_target_mount(view->target, NULL, err);
+    /* a changer puts away what no volume is as well */
+    if (!pd_target_caps(view->target).library) {
+        status = pd_target_mount(view->target, NULL, err);
+    }
     if (status == PD_OK) {
         status = pd_target_unmount(view->target, err);
     }

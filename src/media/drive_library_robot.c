@@ -11,6 +11,7 @@
 #define PAUSE_NS (UINT64_C(5) * (uint64_t)PD_NS_PER_S)
 #define LOCK_MIN 30 /* others may wait for a hanging move before us */
 #define LOCK_NS  (UINT64_C(60) * LOCK_MIN * (uint64_t)PD_NS_PER_S)
+#define TELL_NS  (UINT64_C(10) * (uint64_t)PD_NS_PER_S) /* a wait worth a line */
 #define POLL_NS  UINT64_C(100000000)
 #define CLEANER  "CLN" /* by the custom of LTO */
 
@@ -106,11 +107,14 @@ static enum pd_status wait_for_lock(struct pd_drive_library_robot *robot, struct
     enum pd_status status = try_lock(robot, &ours, err);
 
     while (status == PD_OK && !ours) {
-        if (!told)
+        uint64_t waited = pd_clock_monotonic(clock) - started;
+
+        if (!told && waited > TELL_NS) {
             pd_log_line(robot->env->log, PD_LOG_NOTE,
                         "%s: waiting for another run that moves cartridges", robot->url);
-        told = true;
-        if (pd_clock_monotonic(clock) - started > LOCK_NS)
+            told = true;
+        }
+        if (waited > LOCK_NS)
             return pd_error_set(err, PD_BUSY, 0,
                                 "another run has kept the changer %s for %d minutes; look at it",
                                 robot->url, LOCK_MIN);

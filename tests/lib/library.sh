@@ -4,7 +4,7 @@
 # library_new NAME DRIVES SLOTS BARCODE...: $T/NAME.robot is its changer (cmd:$T/NAME.robot), $T/NAME
 # its state and $T/NAME.tapes the cartridges in its slots, as tests/lib/mock-mtx has them; $T/NAME.0 and so
 # on are its drives (mock:$T/NAME.0). The cartridges are blank and lie in the first slots; the last slot is
-# an import/export slot.
+# an import/export slot. A mock drive takes barcodes of up to 8 characters.
 library_new() {
     local name=$1 drives=$2 slots=$3 i kind
     shift 3
