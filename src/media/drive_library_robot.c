@@ -306,24 +306,24 @@ void pd_drive_library_media_free(void *arg)
     free(media);
 }
 
-enum pd_status pd_drive_library_media(void *arg,
+enum pd_status pd_drive_library_media(void *media,
                                       enum pd_status (*fn)(void *arg, const char *label,
                                                            struct pd_error *err),
-                                      void *fn_arg, struct pd_error *err)
+                                      void *arg, struct pd_error *err)
 {
-    struct media *media = arg;
+    struct media *list = media;
     struct pd_changer_inventory inventory = {0};
-    enum pd_status status = pd_drive_library_robot_lock(&media->robot, err);
+    enum pd_status status = pd_drive_library_robot_lock(&list->robot, err);
 
     /* a cartridge that is just being moved lies nowhere */
     if (status == PD_OK)
-        status = pd_drive_library_robot_look(&media->robot, &inventory, err);
-    pd_drive_library_robot_unlock(&media->robot);
+        status = pd_drive_library_robot_look(&list->robot, &inventory, err);
+    pd_drive_library_robot_unlock(&list->robot);
     for (size_t i = 0; status == PD_OK && i < inventory.count; i++) {
         char label[PD_LABEL_TEXT];
 
         if (pd_drive_library_label(inventory.elements[i].barcode, label))
-            status = fn(fn_arg, label, err);
+            status = fn(arg, label, err);
     }
     pd_changer_inventory_free(&inventory);
     return status;
