@@ -56,6 +56,7 @@ struct pd_config {
     uint64_t buffer;       /* bytes of the block ring; default 64 MiB */
     uint64_t stall_ns;     /* default 15 min */
     uint64_t media_wait_ns;   /* how long a volume is asked of the operator for; default 0: not */
+    unsigned stream_mark; /* percent of the ring that are filled before a tape starts; default 90 */
     uint64_t catalog_wait_ns; /* how long the end of a dump waits for a catalog that cannot be
                                  reached; default 30 s */
     uint64_t claim_limit_ns;  /* age of a heartbeat at which its run counts as gone; default 10 min */

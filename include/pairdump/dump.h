@@ -10,6 +10,7 @@
 #define PAIRDUMP_DUMP_H
 
 #include "pairdump/catalog.h"
+#include "pairdump/fanout.h"
 
 struct pd_dump_options {
     const char *name; /* NULL: "<host>-<YYYYMMDD-HHMMSS>"; 1..64 of A-Za-z0-9._-; unique */
@@ -32,6 +33,7 @@ struct pd_dump_copy_summary {
     struct pd_error error;
     uint64_t archives_written, archives_verified, archives_bad;
     uint64_t bytes;        /* records written */
+    struct pd_fanout_figures streaming; /* of all archives, given up or not; for tapes */
     uint64_t need, available; /* dry run and space check; UINT64_MAX: unknown */
 };
 

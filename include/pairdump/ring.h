@@ -42,9 +42,15 @@ void pd_ring_abort(struct pd_ring *ring);
 PD_MUST_USE enum pd_status pd_ring_record(struct pd_ring *ring, unsigned reader,
                                           const uint8_t **record, struct pd_error *err);
 void pd_ring_next(struct pd_ring *ring, unsigned reader);
-/* From now on, at first and whenever the reader has caught up, it gets its next record only when the
- * ring is full or no more will come: for drives that should stream instead of starting and stopping. */
-void pd_ring_stream(struct pd_ring *ring, unsigned reader);
+/* From now on, at first and whenever the reader has caught up, it gets its next record only when so
+ * many percent of the ring (1..100, at least one record) lie before it or no more will come: for
+ * drives that should stream instead of starting and stopping. */
+void pd_ring_stream(struct pd_ring *ring, unsigned reader, unsigned percent);
+/* How the reader came by its record, or by the word that there is none: it was at hand, or the
+ * reader had caught up, and waited for the producer, or for others, of whom one was behind by half
+ * the ring or more. What others are is the caller's: they hold the producer up. */
+enum pd_ring_wait { PD_RING_AT_HAND, PD_RING_PRODUCER, PD_RING_OTHERS };
+enum pd_ring_wait pd_ring_waited(struct pd_ring *ring, unsigned reader);
 /* Behind the last record: waits until every reader still attached has passed it too, so that none
  * ends its tape file while another could still fail to write it. Once PD_OK for one it is for all,
  * whatever is aborted later. */
@@ -58,6 +64,7 @@ struct pd_ring_stats {
     uint64_t used;        /* records between the slowest attached reader and the producer */
     uint64_t lag[9];      /* records each reader is behind */
     unsigned attached;    /* readers still in */
+    unsigned waiting;     /* readers that wait for bytes or for each other */
 };
 void pd_ring_stats(struct pd_ring *ring, struct pd_ring_stats *out);
 

@@ -53,6 +53,25 @@ static const char *copy_word(const struct pd_dump_copy_summary *copy, uint64_t a
     return copy->archives_verified > 0 ? "ok" : "written";
 }
 
+static uint64_t streaming_rate(const struct pd_fanout_figures *f)
+{
+    return f->stream_ns > 0 ? (uint64_t)((double)f->bytes / ((double)f->stream_ns / 1e9)) : 0;
+}
+
+/* Of a copy on tape. */
+static void print_streaming(FILE *out, const struct pd_fanout_figures *f)
+{
+    char rate[24];
+
+    pd_format_size(streaming_rate(f), rate, sizeof rate);
+    fprintf(out, "          %s/s while streaming, %" PRIu64 " %s, starved %.1f s", rate, f->stops,
+            f->stops == 1 ? "stop" : "stops", (double)f->starved_ns / 1e9);
+    if (f->others_ns > 0) {
+        fprintf(out, ", kept waiting by a slower copy %.1f s", (double)f->others_ns / 1e9);
+    }
+    fputc('\n', out);
+}
+
 static void print_copy(FILE *out, const struct pd_dump_copy_summary *copy, size_t number,
                        uint64_t archives)
 {
@@ -67,6 +86,9 @@ static void print_copy(FILE *out, const struct pd_dump_copy_summary *copy, size_
         fprintf(out, ", %" PRIu64 " BAD", copy->archives_bad);
     }
     fprintf(out, "\n          %s\n", copy->url);
+    if (copy->streaming.starts > 0) {
+        print_streaming(out, &copy->streaming);
+    }
     if (copy->status != PD_OK && copy->error.message[0]) {
         char line[1400];
         pd_error_format(&copy->error, line, sizeof line);
@@ -115,6 +137,21 @@ static void print_summary(struct pd_face *face, const struct pd_dump_summary *s)
     }
 }
 
+static json_t *json_streaming(const struct pd_fanout_figures *f)
+{
+    json_t *item = json_object();
+
+    json_object_set_new(item, "bytes", pd_render_json_u64(f->bytes));
+    json_object_set_new(item, "bytes_per_second", pd_render_json_u64(streaming_rate(f)));
+    json_object_set_new(item, "starts", pd_render_json_u64(f->starts));
+    json_object_set_new(item, "stops", pd_render_json_u64(f->stops));
+    json_object_set_new(item, "seconds", json_real((double)f->stream_ns / 1e9));
+    json_object_set_new(item, "seconds_filling", json_real((double)f->fill_ns / 1e9));
+    json_object_set_new(item, "seconds_starved", json_real((double)f->starved_ns / 1e9));
+    json_object_set_new(item, "seconds_for_others", json_real((double)f->others_ns / 1e9));
+    return item;
+}
+
 static json_t *json_copy_summary(const struct pd_dump_copy_summary *copy)
 {
     json_t *item = json_object();
@@ -128,6 +165,9 @@ static json_t *json_copy_summary(const struct pd_dump_copy_summary *copy)
     json_object_set_new(item, "bytes", pd_render_json_u64(copy->bytes));
     json_object_set_new(item, "need", pd_render_json_u64(copy->need));
     json_object_set_new(item, "available", pd_render_json_u64(copy->available));
+    if (copy->streaming.starts > 0) {
+        json_object_set_new(item, "streaming", json_streaming(&copy->streaming));
+    }
     if (copy->status != PD_OK && copy->error.status != PD_OK) {
         json_object_set_new(item, "error", pd_render_json_error(&copy->error));
     }

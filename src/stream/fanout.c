@@ -19,8 +19,12 @@ struct writer {
     const struct pd_env *env;
     char name[160];
     uint64_t record_size;
-    unsigned reader, copy;
+    unsigned reader, copy, mark;
     bool durable;
+    bool tape;
+    struct pd_error adrift;
+    uint64_t streams_since_ns; /* on tape: when the stretch at hand began */
+    struct pd_fanout_figures figures;
     atomic_uint_fast64_t moves; /* calls of the target that ended */
     atomic_bool busy;
     uint32_t file_no;
@@ -71,20 +75,78 @@ static void moved(struct writer *w, struct pd_thread *self)
     pd_thread_beat(self);
 }
 
+/* ---- how a tape streams ---- */
+
+/* A record was waited for since then, which is when a stretch ended, and is there. */
+static void note_wait(struct writer *w, uint64_t since_ns)
+{
+    struct pd_fanout_figures *f = &w->figures;
+    uint64_t now = pd_clock_monotonic(w->env->clock);
+    enum pd_ring_wait waited = pd_ring_waited(w->ring, w->reader);
+
+    if (f->starts == 0) {
+        f->fill_ns += now - since_ns;
+    } else if (waited == PD_RING_AT_HAND) {
+        return;
+    } else {
+        f->stops++;
+        f->stream_ns += since_ns - w->streams_since_ns;
+        *(waited == PD_RING_OTHERS ? &f->others_ns : &f->starved_ns) += now - since_ns;
+    }
+    f->starts++;
+    w->streams_since_ns = now;
+}
+
+/* The last stretch ended then. */
+static void note_end(struct writer *w, uint64_t ns)
+{
+    if (w->figures.starts > 0) {
+        w->figures.stream_ns += ns - w->streams_since_ns;
+    }
+}
+
+void pd_fanout_add_figures(struct pd_fanout_figures *sum, const struct pd_fanout_figures *more)
+{
+    sum->starts += more->starts;
+    sum->stops += more->stops;
+    sum->bytes += more->bytes;
+    sum->stream_ns += more->stream_ns;
+    sum->fill_ns += more->fill_ns;
+    sum->starved_ns += more->starved_ns;
+    sum->others_ns += more->others_ns;
+}
+
+/* ---- a writer ---- */
+
+/* The next record, NULL behind the last; on tape, with what there is to note of it. */
+static enum pd_status next_record(struct writer *w, const uint8_t **record, struct pd_error *err)
+{
+    uint64_t since_ns = w->tape ? pd_clock_monotonic(w->env->clock) : 0;
+    enum pd_status status = pd_ring_record(w->ring, w->reader, record, err);
+
+    if (status == PD_OK && *record) {
+        status = pd_env_check(w->env, err);
+    }
+    if (w->tape && status == PD_OK && *record) {
+        note_wait(w, since_ns);
+    } else if (w->tape) {
+        note_end(w, since_ns);
+    }
+    return status;
+}
+
 static enum pd_status write_records(struct writer *w, struct pd_thread *self,
                                     struct pd_error *err)
 {
     enum pd_status status;
 
-    if (pd_target_caps(w->target).tape) {
-        pd_ring_stream(w->ring, w->reader);
+    w->tape = pd_target_caps(w->target).tape;
+    if (w->tape) {
+        pd_ring_stream(w->ring, w->reader, w->mark);
     }
     for (;;) {
         const uint8_t *record = NULL;
-        status = pd_ring_record(w->ring, w->reader, &record, err);
-        if (status == PD_OK && record) {
-            status = pd_env_check(w->env, err);
-        }
+        status = next_record(w, &record, err);
         if (status != PD_OK || !record) {
             return status;
         }
@@ -92,9 +154,11 @@ static enum pd_status write_records(struct writer *w, struct pd_thread *self,
         status = pd_target_write(w->target, record, w->record_size, err);
         moved(w, self);
         if (status != PD_OK || pd_thread_abandoned(self)) {
+            note_end(w, w->tape ? pd_clock_monotonic(w->env->clock) : 0);
             return status;
         }
         w->records++;
+        w->figures.bytes += w->tape ? w->record_size : 0;
         atomic_fetch_add(&w->env->progress->written[w->copy], w->record_size);
         pd_ring_next(w->ring, w->reader);
     }
@@ -103,7 +167,6 @@ static enum pd_status write_records(struct writer *w, struct pd_thread *self,
 static enum pd_status write_archive(struct pd_thread *self, void *arg, struct pd_error *err)
 {
     struct writer *w = arg;
-    struct pd_error late = PD_ERROR_INIT;
     bool begun = false;
     enum pd_status status;
 
@@ -132,8 +195,8 @@ static enum pd_status write_archive(struct pd_thread *self, void *arg, struct pd
     pd_ring_detach(w->ring, w->reader, false);
     if (status != PD_OK && begun) {
         atomic_store(&w->busy, true);
-        if (pd_target_abandon(w->target, &late) != PD_OK) {
-            pd_log_error(w->env->log, PD_LOG_WARN, &late);
+        if (pd_target_abandon(w->target, &w->adrift) != PD_OK) {
+            pd_log_error(w->env->log, PD_LOG_WARN, &w->adrift);
         }
         moved(w, self);
     }
@@ -157,6 +220,7 @@ static enum pd_status start_writer(struct run *run, size_t copy, unsigned reader
     w->reader = reader;
     w->copy = (unsigned)copy;
     w->durable = run->job->durable;
+    w->mark = run->job->mark;
     pthread_mutex_init(&w->lost_lock, NULL);
     watched->writer = w;
     watched->since_ns = pd_clock_monotonic(run->job->env->clock);
@@ -263,6 +327,8 @@ static void collect(struct run *run, size_t i)
     /* release_writer runs in the join: read the results before */
     copy->file_no = w->file_no;
     copy->records = w->records;
+    copy->figures = w->figures;
+    copy->adrift = w->adrift;
     copy->status = pd_thread_join(&run->watched[i].thread, 0, &copy->error);
 }
 
@@ -345,6 +411,8 @@ static enum pd_status prepare(struct run *run, struct pd_thread **watcher, struc
         pd_error_clear(&copy->error);
         copy->file_no = 0;
         copy->records = 0;
+        memset(&copy->figures, 0, sizeof copy->figures);
+        pd_error_clear(&copy->adrift);
         copy->lost = false;
     }
     if (live == 0) {

@@ -12,8 +12,9 @@ enum { READERS_MAX = 9, SLOTS_MIN = 4, LOOK_NS = 10000000 };
 struct reader {
     bool attached;
     bool waiting;
-    bool streams;  /* once it has caught up it waits until the ring is full again */
+    uint64_t mark; /* records to gather for it once it has caught up; 0: one is enough */
     bool starts;   /* the same for its first record */
+    enum pd_ring_wait waited; /* for the record that it has now */
     uint64_t next; /* record it reads now */
 };
 
@@ -320,15 +321,33 @@ static void wait_filled(struct pd_ring *ring, struct reader *reader)
     reader->waiting = false;
 }
 
+/* Who keeps a reader waiting: one that is behind by half the ring, or else the producer. */
+static enum pd_ring_wait blame(const struct pd_ring *ring, const struct reader *waiting)
+{
+    uint64_t head = ring->head / ring->record_size;
+
+    for (unsigned i = 0; i < ring->readers; i++) {
+        const struct reader *other = &ring->reader[i];
+        if (other != waiting && other->attached && head - other->next >= (ring->slots + 1) / 2) {
+            return PD_RING_OTHERS;
+        }
+    }
+    return PD_RING_PRODUCER;
+}
+
 /* Waits with the lock held until so many bytes are committed, or no more will come. */
 static enum pd_status wait_bytes(struct pd_ring *ring, struct reader *reader, uint64_t bytes,
                                  struct pd_error *err)
 {
-    if (reader->starts || (reader->streams && ring->head < bytes)) {
-        bytes = (reader->next + ring->slots) * ring->record_size;
+    if (reader->starts || (reader->mark > 0 && ring->head < bytes)) {
+        bytes = (reader->next + reader->mark) * ring->record_size;
     }
     reader->starts = false;
+    reader->waited = PD_RING_AT_HAND;
     while (!ring->aborted && reader->attached && !ring->finished && ring->head < bytes) {
+        if (reader->waited == PD_RING_AT_HAND) {
+            reader->waited = blame(ring, reader);
+        }
         wait_filled(ring, reader);
     }
     /* who has agreed learns of the end even if another failed to end its tape file */
@@ -336,10 +355,12 @@ static enum pd_status wait_bytes(struct pd_ring *ring, struct reader *reader, ui
     return left ? given_up(err) : PD_OK;
 }
 
-void pd_ring_stream(struct pd_ring *ring, unsigned index)
+void pd_ring_stream(struct pd_ring *ring, unsigned index, unsigned percent)
 {
+    uint64_t mark = ring->slots / 100 * percent + ring->slots % 100 * percent / 100;
+
     pthread_mutex_lock(&ring->lock);
-    ring->reader[index].streams = true;
+    ring->reader[index].mark = mark < 1 ? 1 : mark > ring->slots ? ring->slots : mark;
     ring->reader[index].starts = true;
     pthread_mutex_unlock(&ring->lock);
 }
@@ -357,6 +378,14 @@ enum pd_status pd_ring_record(struct pd_ring *ring, unsigned index, const uint8_
     }
     pthread_mutex_unlock(&ring->lock);
     return status;
+}
+
+enum pd_ring_wait pd_ring_waited(struct pd_ring *ring, unsigned index)
+{
+    pthread_mutex_lock(&ring->lock);
+    enum pd_ring_wait waited = ring->reader[index].waited;
+    pthread_mutex_unlock(&ring->lock);
+    return waited;
 }
 
 void pd_ring_next(struct pd_ring *ring, unsigned index)
@@ -426,6 +455,7 @@ void pd_ring_stats(struct pd_ring *ring, struct pd_ring_stats *out)
     for (unsigned i = 0; i < ring->readers; i++) {
         out->lag[i] = ring->reader[i].attached ? head - ring->reader[i].next : 0;
         out->attached += ring->reader[i].attached;
+        out->waiting += ring->reader[i].waiting;
     }
     pthread_mutex_unlock(&ring->lock);
 }

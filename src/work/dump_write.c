@@ -51,6 +51,7 @@ static enum pd_status fan_out(void *arg, struct pd_error *err)
                                 .record_size = pd_pool_config(d->pool)->block_size,
                                 .buffer = d->options->config->buffer,
                                 .extra_readers = 1,
+                                .mark = d->options->config->stream_mark,
                                 .durable = true,
                                 .produce = produce,
                                 .produce_arg = w};
@@ -305,6 +306,9 @@ static enum pd_status after_write(struct loop *loop, struct writing *w, enum pd_
     struct pd_error late = PD_ERROR_INIT;
 
     *again = false;
+    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
+        pd_fanout_add_figures(&d->summary->copies[i].streaming, &w->copies[i].figures);
+    }
     if (status == PD_OK) {
         size_t place = 0;
         status = pd_dump_add_archive(d, &place, err);

@@ -336,6 +336,19 @@ static enum pd_status do_abandon(void *impl, struct pd_error *err)
     return status;
 }
 
+static enum pd_status do_sync(void *impl, struct pd_error *err)
+{
+    struct sl_volume *v = impl;
+    enum pd_status status;
+
+    if (v->on_sync != NULL)
+        v->on_sync(v->arg);
+    pthread_mutex_lock(&v->lock);
+    status = enter(v, SL_SYNC, err);
+    pthread_mutex_unlock(&v->lock);
+    return status;
+}
+
 static enum pd_status do_close(void *impl, struct pd_error *err)
 {
     struct sl_volume *v = impl;
@@ -379,6 +392,7 @@ struct pd_target *sl_target(struct sl_volume *v)
         ops.write = do_write;
         ops.end = do_end;
         ops.abandon = do_abandon;
+        ops.sync = do_sync;
         ops.close = do_close;
     }
     assert_int_equal(pd_target_new(&ops, v, "memory:", v->caps, &target, &err), PD_OK);

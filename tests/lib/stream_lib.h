@@ -12,7 +12,7 @@
 #include "pairdump/target.h"
 
 #define SL_RECORD 4096
-#define SL_CALLS  5
+#define SL_CALLS  6
 
 /* The byte at that place of a stream; no two records of a test are alike. */
 uint8_t sl_byte(uint64_t place);
@@ -57,7 +57,7 @@ void sl_start_stall(struct sl_waiting *call, struct pd_ring *ring, uint64_t stal
 void sl_expect_waiting(const struct sl_waiting *call); /* for a while */
 void sl_expect_return(struct sl_waiting *call, enum pd_status wanted); /* waits for it */
 
-enum sl_call { SL_NONE, SL_BEGIN, SL_WRITE, SL_END, SL_ABANDON };
+enum sl_call { SL_NONE, SL_BEGIN, SL_WRITE, SL_END, SL_ABANDON, SL_SYNC };
 
 /* A volume of records in memory. What is behind `lock` is read by the test only when no thread uses
  * the target any more. */
@@ -72,6 +72,7 @@ struct sl_volume {
     unsigned begin_ms, write_ms; /* that each takes */
     struct sl_volume *after; /* the end of a tape file waits until that volume has ended one */
     void (*on_write)(void *arg); /* called by each write first; or NULL */
+    void (*on_sync)(void *arg);  /* the same */
     void *arg;
 
     pthread_mutex_t lock;

@@ -117,6 +117,7 @@ static int start(void **state)
                                     .name = "test.0001",
                                     .record_size = SL_RECORD,
                                     .buffer = SLOTS * SL_RECORD,
+                                    .mark = 100,
                                     .durable = true,
                                     .produce = produce,
                                     .produce_arg = b};

@@ -390,7 +390,7 @@ static void a_streaming_reader_waits_for_a_full_ring(void **state)
     struct pd_ring *ring = ring_of(state, SLOTS, 2);
     struct sl_waiting reader;
 
-    pd_ring_stream(ring, 0);
+    pd_ring_stream(ring, 0, 100);
     sl_start(&reader, ring, SL_IN_RECORD, 0);
     sl_expect_waiting(&reader);
     sl_put_records(ring, SLOTS - 1);
@@ -415,7 +415,7 @@ static void a_streaming_reader_that_has_not_caught_up_does_not_wait(void **state
 {
     struct pd_ring *ring = ring_of(state, SLOTS, 1);
 
-    pd_ring_stream(ring, 0);
+    pd_ring_stream(ring, 0, 100);
     sl_put_records(ring, SLOTS);
     for (uint64_t i = 0; i < 3 * SLOTS; i++) {
         sl_take(ring, 0, i);
@@ -428,7 +428,7 @@ static void a_streaming_reader_gets_the_rest_at_the_end(void **state)
     struct pd_ring *ring = ring_of(state, SLOTS, 2);
     struct sl_waiting reader;
 
-    pd_ring_stream(ring, 0);
+    pd_ring_stream(ring, 0, 100);
     sl_start(&reader, ring, SL_IN_RECORD, 0);
     sl_expect_waiting(&reader);
     sl_put_records(ring, 1);
@@ -437,6 +437,81 @@ static void a_streaming_reader_gets_the_rest_at_the_end(void **state)
     sl_expect_return(&reader, PD_OK);
     sl_take(ring, 0, 0);
     assert_null(sl_look(ring, 0));
+}
+
+static void a_streaming_reader_waits_for_its_mark(void **state)
+{
+    static const struct {
+        unsigned percent;
+        uint64_t slots, records;
+    } marks[] = {{1, 4, 1}, {49, 4, 1}, {50, 4, 2}, {99, 4, 3}, {100, 4, 4}, {90, 128, 115}};
+
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        struct pd_ring *ring = ring_of(state, marks[i].slots, 1);
+        uint64_t next = 0;
+
+        pd_ring_stream(ring, 0, marks[i].percent);
+        for (int underrun = 0; underrun < 2; underrun++) {
+            struct sl_waiting reader;
+
+            sl_start(&reader, ring, SL_IN_RECORD, 0);
+            sl_expect_waiting(&reader);
+            sl_put_records(ring, marks[i].records - 1);
+            sl_expect_waiting(&reader);
+            sl_put_records(ring, 1);
+            sl_expect_return(&reader, PD_OK);
+            for (uint64_t n = 0; n < marks[i].records; n++)
+                sl_take(ring, 0, next++);
+        }
+        let_go(state);
+    }
+    *state = NULL;
+}
+
+static void a_reader_learns_what_it_waited_for(void **state)
+{
+    struct pd_ring *ring = ring_of(state, SLOTS, 2);
+    struct sl_waiting reader;
+
+    sl_put_records(ring, 1);
+    sl_take(ring, 0, 0);
+    assert_int_equal(pd_ring_waited(ring, 0), PD_RING_AT_HAND);
+    sl_start(&reader, ring, SL_IN_RECORD, 0); /* the other one is behind by less than half */
+    sl_expect_waiting(&reader);
+    sl_put_records(ring, 1);
+    sl_expect_return(&reader, PD_OK);
+    assert_int_equal(pd_ring_waited(ring, 0), PD_RING_PRODUCER);
+    sl_take(ring, 0, 1);
+    assert_int_equal(pd_ring_waited(ring, 0), PD_RING_AT_HAND);
+    sl_start(&reader, ring, SL_IN_RECORD, 0);
+    sl_expect_waiting(&reader);
+    sl_take(ring, 1, 0); /* who is to blame is said when the wait begins */
+    sl_take(ring, 1, 1);
+    sl_put_records(ring, 1);
+    sl_expect_return(&reader, PD_OK);
+    assert_int_equal(pd_ring_waited(ring, 0), PD_RING_OTHERS);
+    sl_take(ring, 0, 2);
+    sl_start(&reader, ring, SL_IN_RECORD, 0);
+    sl_expect_waiting(&reader);
+    pd_ring_abort(ring);
+    sl_expect_return(&reader, PD_INTERRUPTED);
+    assert_int_equal(pd_ring_waited(ring, 0), PD_RING_PRODUCER);
+}
+
+static void one_that_has_left_keeps_nobody_waiting(void **state)
+{
+    struct pd_ring *ring = ring_of(state, SLOTS, 2);
+    struct sl_waiting reader;
+
+    sl_put_records(ring, SLOTS);
+    for (uint64_t i = 0; i < SLOTS; i++)
+        sl_take(ring, 0, i);
+    pd_ring_detach(ring, 1, false);
+    sl_start(&reader, ring, SL_IN_RECORD, 0);
+    sl_expect_waiting(&reader);
+    sl_put_records(ring, 1);
+    sl_expect_return(&reader, PD_OK);
+    assert_int_equal(pd_ring_waited(ring, 0), PD_RING_PRODUCER);
 }
 
 static void sizes_are_rounded_and_checked(void **state)
@@ -523,7 +598,7 @@ static void many_threads_at_random_paces_agree_on_every_byte(void **state)
     atomic_bool over = false;
 
     memset(readers, 0, sizeof(readers));
-    pd_ring_stream(ring, 3);
+    pd_ring_stream(ring, 3, 60);
     for (unsigned i = 0; i < STRESS_READERS; i++) {
         readers[i].ring = pd_ring_hold(ring);
         readers[i].reader = i;
@@ -575,6 +650,9 @@ int main(void)
         TEST(a_streaming_reader_waits_for_a_full_ring),
         TEST(a_streaming_reader_that_has_not_caught_up_does_not_wait),
         TEST(a_streaming_reader_gets_the_rest_at_the_end),
+        TEST(a_streaming_reader_waits_for_its_mark),
+        TEST(a_reader_learns_what_it_waited_for),
+        TEST(one_that_has_left_keeps_nobody_waiting),
         TEST(sizes_are_rounded_and_checked),
         TEST(many_threads_at_random_paces_agree_on_every_byte),
     };
