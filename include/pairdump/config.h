@@ -57,6 +57,8 @@ struct pd_config {
     uint64_t stall_ns;     /* default 15 min */
     uint64_t media_wait_ns;   /* how long a volume is asked of the operator for; default 0: not */
     unsigned stream_mark; /* percent of the ring that are filled before a tape starts; default 90 */
+    uint64_t sync_bytes;  /* of archives of which tape drives are not asked yet; default 32 GiB */
+    uint64_t sync_ns;     /* for how long they are not; default 5 min */
     uint64_t catalog_wait_ns; /* how long the end of a dump waits for a catalog that cannot be
                                  reached; default 30 s */
     uint64_t claim_limit_ns;  /* age of a heartbeat at which its run counts as gone; default 10 min */

@@ -78,6 +78,8 @@ PD_MUST_USE enum pd_status pd_toc_add_file(struct pd_toc *toc, const struct pd_t
                                            uint64_t *index, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_toc_add_record(struct pd_toc *toc, struct pd_xxh128 digest,
                                              struct pd_error *err);
+/* Bytes of memory that its content takes. */
+uint64_t pd_toc_memory(const struct pd_toc *toc);
 
 /* The files that have bytes in record no: *first and *count into toc->files, whose entries lie in
  * rising, non-overlapping order of offset. count 0: only bag files (manifest, padding). */

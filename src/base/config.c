@@ -43,6 +43,8 @@ static const struct key main_keys[] = {
     MAIN("stall-timeout", DURATION, stall_ns, 0, 0),
     MAIN("media-wait", DURATION, media_wait_ns, 0, INT64_MAX),
     MAIN("stream-mark", UNSIGNED, stream_mark, 1, 100),
+    MAIN("sync-bytes", SIZE, sync_bytes, 0, 0),
+    MAIN("sync-interval", DURATION, sync_ns, 0, 0),
     {NULL, TEXT, 0, 0, 0},
 };
 static const struct key catalog_keys[] = {
@@ -411,6 +413,8 @@ static enum pd_status make_defaults(const char *(*getenv_fn)(const char *name),
     config->buffer = UINT64_C(64) << 20;
     config->stall_ns = UINT64_C(900) * (uint64_t)PD_NS_PER_S;
     config->stream_mark = 90;
+    config->sync_bytes = UINT64_C(32) << 30;
+    config->sync_ns = UINT64_C(300) * (uint64_t)PD_NS_PER_S;
     config->catalog_wait_ns = UINT64_C(30) * (uint64_t)PD_NS_PER_S;
     config->claim_limit_ns = UINT64_C(600) * (uint64_t)PD_NS_PER_S;
     config->catalog_reserve = UINT64_C(16) << 20;

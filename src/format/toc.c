@@ -105,6 +105,16 @@ enum pd_status pd_toc_add_record(struct pd_toc *toc, struct pd_xxh128 digest, st
     return PD_OK;
 }
 
+uint64_t pd_toc_memory(const struct pd_toc *toc)
+{
+    uint64_t bytes =
+        toc->file_count * sizeof(*toc->files) + toc->record_count * sizeof(*toc->records);
+
+    for (const struct chunk *chunk = toc->arena; chunk != NULL; chunk = chunk->next)
+        bytes += chunk->used;
+    return bytes;
+}
+
 /* Place of the first file whose bytes end after, or (starts) start at or after, a position. */
 static uint64_t first_after(const struct pd_toc *toc, uint64_t position, bool starts)
 {

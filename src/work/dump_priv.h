@@ -1,10 +1,10 @@
 /*
  * dump: what its files share. dump.c runs the states, dump_list.c lists and checks space,
- * dump_write.c writes archives to pairs, dump_pair.c picks and closes those, dump_verify.c feeds
- * verifiers and judges, dump_index.c writes the index of a volume, dump_problem.c keeps what is
- * wrong with source files, dump_claim.c says what the run has for itself, dump_plan.c keeps its
- * options for a later run, dump_book.c and dump_take.c are its journal and how the catalog takes
- * it.
+ * dump_write.c writes archives to pairs, dump_sync.c waits for the drives, dump_pair.c picks and
+ * closes pairs, dump_verify.c feeds verifiers and judges, dump_index.c writes the index of a
+ * volume, dump_problem.c keeps what is wrong with source files, dump_claim.c says what the run has
+ * for itself, dump_plan.c keeps its options for a later run, dump_book.c and dump_take.c are its
+ * journal and how the catalog takes it.
  *
  * One thread coordinates and alone uses the catalog to ask; what there is to record goes to the
  * book. The archive at hand is written in a thread of its own, so that recording and verifying the
@@ -60,7 +60,7 @@ struct pd_dumping {
     struct pd_dump_row *row; /* the summary's */
     uint64_t last_seq;       /* archives up to this one were written before (resume) */
     bool mounted;            /* the pair that they were written to is mounted again */
-    bool all_written;        /* no batch is left */
+    bool all_written;        /* no batch is left, and nothing waits to be recorded */
     bool goes_on;            /* a resume: when it comes to nothing, another can */
     bool untold;             /* the journal has what the catalog could not be told */
     uint64_t need;           /* bytes that are still to be written to each copy, about */

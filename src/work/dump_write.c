@@ -2,9 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dump_priv.h"
+#include "dump_sync.h"
 #include "pairdump/encode.h"
-#include "pairdump/fanout.h"
 #include "pairdump/size.h"
 #include "pairdump/thread.h"
 
@@ -17,10 +16,11 @@ struct writing {
     struct pd_toc toc;
     struct pd_fanout_copy copies[PD_COPIES_MAX];
     struct pd_archive_row row;
-    struct pd_copy_row *rows; /* of the live copies, compact; PD_COPIES_MAX of them */
-    size_t row_copy[PD_COPIES_MAX]; /* copy of each row */
+    struct pd_copy_row *rows; /* of the live copies, compact */
     size_t row_count;
-    struct pd_dump_problems problems; /* that its source files had; without a lock */
+    uint64_t began_ns;
+    bool begun; /* the book knows of it */
+    bool waits; /* it ends without waiting for the drives */
     char name[128];
 };
 
@@ -52,7 +52,7 @@ static enum pd_status fan_out(void *arg, struct pd_error *err)
                                 .buffer = d->options->config->buffer,
                                 .extra_readers = 1,
                                 .mark = d->options->config->stream_mark,
-                                .durable = true,
+                                .durable = !w->waits,
                                 .produce = produce,
                                 .produce_arg = w};
 
@@ -77,35 +77,26 @@ static enum pd_status write_thread(struct pd_thread *self, void *arg, struct pd_
 /* ---- recording ---- */
 
 /* What the writers did to each copy, into the catalog's rows and this run's own. */
-static void take_results(struct writing *w, struct pd_dump_archive *a)
+static void take_results(struct pd_ended_list *ended, struct writing *w, struct pd_dump_archive *a)
 {
     struct pd_dumping *d = w->d;
 
     for (size_t r = 0; r < w->row_count; r++) {
-        size_t i = w->row_copy[r];
-        struct pd_fanout_copy *from = &w->copies[i];
         struct pd_copy_row *row = &w->rows[r];
+        size_t i = row->copy - 1;
+        struct pd_fanout_copy *from = &w->copies[i];
         struct pd_dump_copy *copy = &a->copies[i];
 
         copy->begun = true;
-        row->tape_file = from->file_no;
-        row->state = from->status == PD_OK ? PD_COPY_WRITTEN : PD_COPY_BAD;
-        row->reason = from->status;
-        snprintf(row->message, sizeof row->message, "%s", from->error.message);
-        copy->tape_file = from->file_no;
-        copy->written = from->status == PD_OK;
-        copy->status = copy->written ? PD_UNVERIFIED : from->status;
-        if (copy->written) {
-            struct pd_volume_row *volume = &pd_pool_copy(d->pool, i)->volume;
-            volume->tape_files = (uint64_t)from->file_no + 1;
-            volume->used += from->records * pd_pool_config(d->pool)->block_size;
-            volume->last_written = pd_clock_utc(d->env->clock);
-            d->summary->copies[i].archives_written++;
-            d->summary->copies[i].bytes += from->records * pd_pool_config(d->pool)->block_size;
-        } else {
+        copy->tape_file = row->tape_file = from->file_no;
+        copy->status = from->status == PD_OK ? PD_UNVERIFIED : from->status;
+        if (from->status != PD_OK) {
+            row->state = PD_COPY_BAD;
+            row->reason = from->status;
+            snprintf(row->message, sizeof row->message, "%s", from->error.message);
             pd_error_context(&from->error, pd_pool_copy(d->pool, i)->volume.label, w->name, NULL);
-            d->summary->copies[i].archives_bad++;
             pd_dump_lose_copy(d, i, &from->error, from->lost);
+            pd_ended_distrust(ended, i, &from->error);
         }
     }
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
@@ -117,59 +108,87 @@ static void take_results(struct writing *w, struct pd_dump_archive *a)
     }
 }
 
-/* A done archive goes to the book, which tells the catalog, and to the verifiers. */
-static enum pd_status record(struct pd_dumping *d, struct writing *w, size_t place,
-                             struct pd_error *err)
+/* A settled archive goes to the book, which tells the catalog, and to the verifiers. */
+static enum pd_status record(struct pd_ended_list *ended, struct pd_error *err)
 {
-    struct pd_dump_archive *a = &d->archives[place];
-    struct pd_expect *expect = NULL;
-    enum pd_status status = pd_expect_new(&w->toc, &expect, err);
+    struct pd_dumping *d = ended->d;
+    struct pd_ended *e = &ended->list[0];
+    struct pd_dump_archive *a = &d->archives[e->place];
+    struct pd_expect *expect = e->expect;
+    size_t place = e->place;
+    enum pd_status status =
+        pd_book_written(&d->book, &e->row, expect, e->rows, e->row_count, &e->problems,
+                        &a->index_offset, &a->index_len, &a->index_tape_file, err);
 
-    if (status != PD_OK) {
+    if (status != PD_OK) { /* it stays the first: none behind it is recorded before */
+        pd_log_line(d->env->log, PD_LOG_ERROR,
+                    "archive %s is on its volumes but not in the journal", e->row.name);
         return status;
     }
-    status = pd_book_written(&d->book, &w->row, expect, w->rows, w->row_count, &w->problems,
-                             &a->index_offset, &a->index_len, &a->index_tape_file, err);
-    pd_dump_forget_problems(&w->problems);
-    if (status == PD_OK) {
-        d->need -= d->need < w->batch->archive_bytes ? d->need : w->batch->archive_bytes;
-        d->row->archives++;
-        d->row->files += pd_expect_toc(expect)->file_count;
-        d->row->bytes += pd_expect_toc(expect)->payload_bytes;
-        status = pd_dump_verify_archive(d, place, expect, err);
-    } else {
-        pd_log_line(d->env->log, PD_LOG_ERROR,
-                    "archive %s is on its volumes but not in the journal", w->name);
-    }
+    d->need -= d->need < e->need ? d->need : e->need;
+    d->row->archives++;
+    d->row->files += pd_expect_toc(expect)->file_count;
+    d->row->bytes += pd_expect_toc(expect)->payload_bytes;
+    (void)pd_expect_hold(expect);
+    pd_ended_pop(ended);
+    status = pd_dump_verify_archive(d, place, expect, err);
     pd_expect_release(expect);
+    return status;
+}
+
+static enum pd_status record_settled(struct pd_ended_list *ended, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    while (status == PD_OK && ended->count > ended->waiting) {
+        status = record(ended, err);
+    }
     return status;
 }
 
 /* ---- one archive ---- */
 
-static void name_archive(struct pd_dumping *d, struct writing *w)
+/* Rows of the live copies; what waits on a volume will have its tape files before. */
+static enum pd_status make_rows(struct writing *w, size_t waiting, struct pd_error *err)
 {
-    snprintf(w->name, sizeof w->name, "%.110s.%04" PRIu64, d->row->name, w->batch->seq);
-    memset(&w->row, 0, sizeof w->row);
-    w->row.dump_id = d->row->id;
-    w->row.seq = w->batch->seq;
-    w->row.record_size = pd_pool_config(d->pool)->block_size;
-    memcpy(w->row.name, w->name, sizeof w->row.name);
+    struct pd_dumping *d = w->d;
+
     w->row_count = 0;
-    memset(w->copies, 0, sizeof w->copies);
+    free(w->rows);
+    w->rows = calloc(PD_COPIES_MAX, sizeof *w->rows);
+    if (!w->rows) {
+        return pd_error_memory(err, "archives");
+    }
     for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
         struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
         w->copies[i].target = copy->target;
         if (!copy->target) {
             continue;
         }
-        struct pd_copy_row *row = &w->rows[w->row_count];
-        memset(row, 0, sizeof *row);
+        struct pd_copy_row *row = &w->rows[w->row_count++];
         row->volume_id = copy->volume.id;
         row->copy = (unsigned)(i + 1);
-        row->tape_file = (uint32_t)copy->volume.tape_files;
-        w->row_copy[w->row_count++] = i;
+        row->tape_file = (uint32_t)(copy->volume.tape_files + waiting);
     }
+    return PD_OK;
+}
+
+static enum pd_status name_archive(struct writing *w, const struct pd_ended_list *ended,
+                                   struct pd_error *err)
+{
+    struct pd_dumping *d = w->d;
+
+    snprintf(w->name, sizeof w->name, "%.110s.%04" PRIu64, d->row->name, w->batch->seq);
+    memset(&w->row, 0, sizeof w->row);
+    w->row.dump_id = d->row->id;
+    w->row.seq = w->batch->seq;
+    w->row.record_size = pd_pool_config(d->pool)->block_size;
+    memcpy(w->row.name, w->name, sizeof w->row.name);
+    w->begun = false;
+    w->waits = pd_ended_waits(d);
+    w->began_ns = pd_clock_monotonic(d->env->clock);
+    memset(w->copies, 0, sizeof w->copies);
+    return make_rows(w, ended->waiting, err);
 }
 
 static enum pd_status begin_archive(struct pd_dumping *d, struct writing *w,
@@ -178,16 +197,18 @@ static enum pd_status begin_archive(struct pd_dumping *d, struct writing *w,
     const char *uuids[PD_COPIES_MAX];
 
     for (size_t r = 0; r < w->row_count; r++) {
-        uuids[r] = pd_pool_copy(d->pool, w->row_copy[r])->volume.uuid;
+        uuids[r] = pd_pool_copy(d->pool, w->rows[r].copy - 1)->volume.uuid;
     }
-    return pd_book_begin(&d->book, &w->row, w->rows, uuids, w->row_count, err);
+    enum pd_status status = pd_book_begin(&d->book, &w->row, w->rows, uuids, w->row_count, err);
+    w->begun = status == PD_OK;
+    return status;
 }
 
 static enum pd_status forget_archive(struct pd_dumping *d, struct writing *w,
                                      struct pd_error *err)
 {
     pd_dump_forget_problems(&d->problems);
-    return pd_book_abandon(&d->book, w->row.seq, err);
+    return w->begun ? pd_book_abandon(&d->book, w->row.seq, err) : PD_OK;
 }
 
 enum pd_status pd_dump_add_archive(struct pd_dumping *d, size_t *place, struct pd_error *err)
@@ -207,21 +228,23 @@ enum pd_status pd_dump_add_archive(struct pd_dumping *d, size_t *place, struct p
     return PD_OK;
 }
 
-/* Writes the batch of w while the archive before, if any, is recorded. */
-static enum pd_status write_one(struct pd_dumping *d, struct writing *w, struct writing *before,
-                                size_t before_place, enum pd_status *recorded,
-                                struct pd_error *record_err, struct pd_error *err)
+/* Writes the batch of w while archives before, if any are settled, are recorded. */
+static enum pd_status write_one(struct writing *w, struct pd_ended_list *ended,
+                                enum pd_status *recorded, struct pd_error *record_err,
+                                struct pd_error *err)
 {
+    struct pd_dumping *d = w->d;
     struct pd_thread *thread = NULL;
-    enum pd_status status;
+    enum pd_status status = name_archive(w, ended, err);
 
-    name_archive(d, w);
     atomic_store(&d->env->progress->archive_no, w->batch->seq);
-    status = begin_archive(d, w, err);
+    if (status == PD_OK) {
+        status = begin_archive(d, w, err);
+    }
     if (status == PD_OK) {
         status = pd_thread_start("archive", write_thread, w, NULL, &thread, err);
     }
-    *recorded = before ? record(d, before, before_place, record_err) : PD_OK;
+    *recorded = record_settled(ended, record_err);
     if (!thread) {
         return status;
     }
@@ -240,20 +263,24 @@ struct loop {
     struct pd_dumping *d;
     struct writing writing[2];
     struct pd_batch batches[2];
-    struct writing *before; /* written, to be recorded */
-    size_t before_place;
+    struct pd_ended_list ended; /* written, to be settled and recorded */
     uint64_t cursor;
     unsigned turn;
     bool mounted;
     unsigned in_vain; /* empty pairs in a row that were too small for the batch */
 };
 
+/* What could be settled is recorded even when the rest was lost. */
 static enum pd_status settle(struct loop *loop, struct pd_error *err)
 {
-    struct writing *w = loop->before;
+    struct pd_error late = PD_ERROR_INIT;
+    enum pd_status settled = pd_ended_settle(&loop->ended, err);
+    enum pd_status recorded = record_settled(&loop->ended, settled == PD_OK ? err : &late);
 
-    loop->before = NULL;
-    return w ? record(loop->d, w, loop->before_place, err) : PD_OK;
+    if (settled != PD_OK && recorded != PD_OK) {
+        pd_log_error(loop->d->env->log, PD_LOG_ERROR, &late);
+    }
+    return settled != PD_OK ? settled : recorded;
 }
 
 /* The volume was full: everything done is settled, and the same batch goes to the next pair. */
@@ -288,15 +315,72 @@ static enum pd_status change_pair(struct loop *loop, struct writing *w, struct p
 }
 
 /* They go with the archive: the next one gets its own. */
-static void take_problems(struct writing *w)
+static void take_problems(struct pd_dumping *d, struct pd_ended *e)
 {
-    struct pd_dump_problems *from = &w->d->problems;
+    struct pd_dump_problems *from = &d->problems;
 
-    w->problems.list = from->list;
-    w->problems.count = from->count;
-    w->problems.cap = from->cap;
+    e->problems.list = from->list;
+    e->problems.count = from->count;
+    e->problems.cap = from->cap;
     from->list = NULL;
     from->count = from->cap = 0;
+}
+
+/* It has ended on a copy at least. */
+static enum pd_status keep(struct loop *loop, struct writing *w, struct pd_error *err)
+{
+    struct pd_dumping *d = loop->d;
+    struct pd_ended e = {.row = w->row,
+                         .need = w->batch->archive_bytes,
+                         .bytes = w->toc.record_count * w->toc.record_size};
+    enum pd_status status = pd_ended_room(&loop->ended, err);
+
+    if (status == PD_OK) {
+        status = pd_expect_new(&w->toc, &e.expect, err);
+    }
+    if (status == PD_OK) {
+        status = pd_dump_add_archive(d, &e.place, err);
+    }
+    if (status != PD_OK) {
+        pd_expect_release(e.expect);
+        return status;
+    }
+    d->archives[e.place].row = w->row;
+    take_results(&loop->ended, w, &d->archives[e.place]);
+    take_problems(d, &e);
+    e.rows = w->rows;
+    e.row_count = w->row_count;
+    w->rows = NULL;
+    loop->in_vain = 0;
+    status = pd_dump_tell_problems(d, &e.problems, err);
+    pd_ended_add(&loop->ended, &e, w->began_ns, !w->waits);
+    return status;
+}
+
+/* Trouble that the copy had by itself, or NULL: a full volume is none, nor is to be stopped. */
+static struct pd_error *own_trouble(struct pd_fanout_copy *copy)
+{
+    bool fine =
+        copy->status == PD_OK || copy->status == PD_VOLUME_FULL || copy->status == PD_INTERRUPTED;
+
+    return !fine ? &copy->error : copy->adrift.status != PD_OK ? &copy->adrift : NULL;
+}
+
+/* The archive came to nothing. Copies that hang are lost; so are those in trouble of their own,
+ * when their drives had not said yet that they hold what was written before. */
+static void lose_failed(struct loop *loop, struct writing *w)
+{
+    struct pd_dumping *d = loop->d;
+
+    for (size_t r = 0; r < w->row_count; r++) {
+        size_t i = w->rows[r].copy - 1;
+        struct pd_error *why = own_trouble(&w->copies[i]);
+        if (w->copies[i].lost || (why && loop->ended.waiting > 0)) {
+            pd_error_context(why, pd_pool_copy(d->pool, i)->volume.label, w->name, NULL);
+            pd_dump_lose_copy(d, i, why, w->copies[i].lost);
+            pd_ended_distrust(&loop->ended, i, why);
+        }
+    }
 }
 
 static enum pd_status after_write(struct loop *loop, struct writing *w, enum pd_status status,
@@ -310,19 +394,9 @@ static enum pd_status after_write(struct loop *loop, struct writing *w, enum pd_
         pd_fanout_add_figures(&d->summary->copies[i].streaming, &w->copies[i].figures);
     }
     if (status == PD_OK) {
-        size_t place = 0;
-        status = pd_dump_add_archive(d, &place, err);
-        if (status == PD_OK) {
-            d->archives[place].row = w->row;
-            take_results(w, &d->archives[place]);
-            take_problems(w);
-            loop->before = w;
-            loop->before_place = place;
-            loop->in_vain = 0;
-            status = pd_dump_tell_problems(d, &w->problems, err);
-        }
-        return status;
+        return keep(loop, w, err);
     }
+    lose_failed(loop, w);
     if (status == PD_VOLUME_FULL) {
         *again = true;
         return change_pair(loop, w, err);
@@ -330,17 +404,28 @@ static enum pd_status after_write(struct loop *loop, struct writing *w, enum pd_
     if (forget_archive(d, w, &late) != PD_OK) {
         pd_log_error(d->env->log, PD_LOG_ERROR, &late);
     }
-    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
-        if (w->copies[i].lost) {
-            pd_dump_lose_copy(d, i, &w->copies[i].error, true);
-        }
-    }
     return status;
+}
+
+/* A pair to write to, with room for the batch, and with nothing before that waits for too long. */
+static enum pd_status make_ready(struct loop *loop, const struct pd_batch *batch,
+                                 struct pd_error *err)
+{
+    struct pd_dumping *d = loop->d;
+    enum pd_status status = PD_OK;
+
+    if (!loop->mounted) {
+        status = pd_dump_next_pair(d, err);
+        loop->mounted = status == PD_OK;
+    }
+    if (status == PD_OK && pd_ended_due(&loop->ended, batch->archive_bytes)) {
+        status = pd_ended_settle(&loop->ended, err);
+    }
+    return status == PD_OK ? pd_pool_check_space(d->pool, batch->archive_bytes, err) : status;
 }
 
 static enum pd_status step(struct loop *loop, struct pd_batch *batch, struct pd_error *err)
 {
-    struct pd_dumping *d = loop->d;
     struct writing *w = &loop->writing[loop->turn];
     bool again = true;
     enum pd_status status = PD_OK;
@@ -350,21 +435,12 @@ static enum pd_status step(struct loop *loop, struct pd_batch *batch, struct pd_
         struct pd_error record_err = PD_ERROR_INIT;
         enum pd_status recorded = PD_OK;
         again = false;
-        if (!loop->mounted) {
-            status = pd_dump_next_pair(d, err);
-            loop->mounted = status == PD_OK;
-        }
-        if (status == PD_OK) {
-            status = pd_pool_check_space(d->pool, batch->archive_bytes, err);
-        }
+        status = make_ready(loop, batch, err);
         if (status != PD_OK) {
             break;
         }
-        struct writing *before = loop->before;
-        loop->before = NULL;
-        status = write_one(d, w, before, loop->before_place, &recorded, &record_err, err);
-        enum pd_status after = after_write(loop, w, status, &again, err);
-        status = after;
+        status = write_one(w, &loop->ended, &recorded, &record_err, err);
+        status = after_write(loop, w, status, &again, err);
         if (recorded != PD_OK) {
             *err = record_err;
             status = recorded;
@@ -381,15 +457,11 @@ static enum pd_status open_loop(struct pd_dumping *d, struct loop **out, struct 
     if (!loop) {
         return pd_error_memory(err, "archives");
     }
-    loop->d = d;
+    loop->d = loop->ended.d = d;
     loop->mounted = d->mounted;
     for (int i = 0; i < 2; i++) {
         pd_batch_init(&loop->batches[i]);
         loop->writing[i].d = d;
-        loop->writing[i].rows = calloc(PD_COPIES_MAX, sizeof *loop->writing[i].rows);
-        if (!loop->writing[i].rows) {
-            return pd_error_memory(err, "archives");
-        }
     }
     return PD_OK;
 }
@@ -400,6 +472,7 @@ static enum pd_status close_loop(struct loop *loop, enum pd_status status, struc
     struct pd_error late = PD_ERROR_INIT;
     enum pd_status settled = settle(loop, &late);
 
+    loop->d->all_written = status == PD_OK && settled == PD_OK;
     if (settled == PD_OK && loop->mounted) {
         settled = pd_dump_close_pair(loop->d, status == PD_OK ? PD_PAIR_LAST : PD_PAIR_LEFT, &late);
     }
@@ -412,9 +485,9 @@ static enum pd_status close_loop(struct loop *loop, enum pd_status status, struc
     for (int i = 0; i < 2; i++) {
         pd_batch_release(&loop->batches[i]);
         pd_toc_release(&loop->writing[i].toc);
-        pd_dump_forget_problems(&loop->writing[i].problems);
         free(loop->writing[i].rows);
     }
+    pd_ended_release(&loop->ended);
     free(loop);
     return status;
 }
@@ -438,6 +511,5 @@ enum pd_status pd_dump_write_all(struct pd_dumping *d, struct pd_error *err)
         }
         loop->turn = !loop->turn;
     }
-    d->all_written = status == PD_OK;
     return loop ? close_loop(loop, status, err) : status;
 }

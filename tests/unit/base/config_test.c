@@ -79,6 +79,8 @@ static void check_defaults(const struct pd_config *config)
     assert_true(config->buffer == UINT64_C(64) << 20);
     assert_true(config->stall_ns == UINT64_C(900000000000));
     assert_int_equal(config->stream_mark, 90);
+    assert_true(config->sync_bytes == UINT64_C(32) << 30);
+    assert_true(config->sync_ns == UINT64_C(300000000000));
     assert_true(config->catalog_reserve == UINT64_C(16) << 20);
     assert_true(config->claim_limit_ns == UINT64_C(600000000000));
     assert_true(config->catalog_wait_ns == UINT64_C(30000000000));
@@ -157,6 +159,8 @@ static const struct {
     {"pairdump", "stall-timeout", {"0", "90", "15m", "1d"}, {"", "-1", "1M", "1w", "1.5h"}},
     {"pairdump", "media-wait", {"0", "30m", "1d"}, {"", "-1", "x"}},
     {"pairdump", "stream-mark", {"1", "90", "100"}, {"", "0", "101", "90%", "4294967386"}},
+    {"pairdump", "sync-bytes", {"0", "32G"}, {"", "-1", "x"}},
+    {"pairdump", "sync-interval", {"0", "5m", "1h"}, {"", "-1s", "x"}},
     {"catalog", "url", {"sqlite:/x", "mysql:"}, {"", "#x", "a\t#b"}},
     {"catalog", "credentials", {"/x"}, {""}},
     {"catalog", "wait", {"0", "30s", "1h"}, {"", "x", "-1s"}},
@@ -225,7 +229,7 @@ static void test_every_key(void **state)
 static void test_values_arrive(void **state)
 {
     struct pd_config *config = parse_ok("[pairdump]\nstate-dir=/s\nstall-timeout=0\nbuffer=2M\n"
-                                        "stream-mark=75\n"
+                                        "stream-mark=75\nsync-bytes=9M\nsync-interval=3s\n"
                                         "[catalog]\nreserve=3M\nclaim-limit=5m\nwait=2s\n"
                                         "[pool a]\ncopy1=disk:/1\nblock-size=64K\nbatch-files=9\n"
                                         "verify=sample=25%\nlabel-prefix=X\nreserve=0\n"
@@ -239,6 +243,8 @@ static void test_values_arrive(void **state)
     assert_true(config->stall_ns == 0);
     assert_true(config->buffer == 2097152);
     assert_int_equal(config->stream_mark, 75);
+    assert_true(config->sync_bytes == 9437184);
+    assert_true(config->sync_ns == UINT64_C(3000000000));
     assert_true(config->catalog_reserve == 3145728);
     assert_true(config->claim_limit_ns == UINT64_C(300000000000));
     assert_true(config->catalog_wait_ns == UINT64_C(2000000000));

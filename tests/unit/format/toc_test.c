@@ -40,7 +40,11 @@ static void paths_stay_where_they_are(void **state)
     assert_string_equal(toc.files[19999].path, "/folder/with/a/long/name/19999");
     assert_null(toc.files[19999].link);
     assert_int_equal(toc.file_count, 20000);
+    assert_in_range(pd_toc_memory(&toc),
+                    20000 * (sizeof(*toc.files) + strlen("/folder/with/a/long/name/1")),
+                    20000 * (sizeof(*toc.files) + sizeof(path)));
     pd_toc_release(&toc);
+    assert_int_equal(pd_toc_memory(&toc), 0);
     assert_int_equal(toc.file_count, 0);
     assert_null(toc.files);
     pd_toc_release(&toc);
