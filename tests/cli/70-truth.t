@@ -166,6 +166,6 @@ says err "never finished" "and that is why"
 fresh
 truncate -s 6G "$W/src/hole"
 echo end >>"$W/src/hole"
-printf '[pairdump]\nstall-timeout = 500ms\n' >"$W/conf"
+printf '[pairdump]\nstall-timeout = 2s\n' >"$W/conf"
 exits 0 "a large hole is not taken for a hung drive" $PD -c "$W/conf" dump "${pair[@]}" "$W/src"
 tap_done
