@@ -22,12 +22,17 @@ struct pd_catalog;
 enum pd_dump_state { PD_DUMP_INITIALIZE, PD_DUMP_LIST, PD_DUMP_WRITE, PD_DUMP_VERIFY, PD_DUMP_DONE };
 enum pd_copy_state { PD_COPY_WRITING, PD_COPY_WRITTEN, PD_COPY_VERIFIED, PD_COPY_BAD };
 /* Reserved: a label that a run has for a volume which it may come to need; no medium bears it yet,
- * as far as the catalog knows. */
+ * as far as the catalog knows. Retired: nothing more is written to it; what it holds counts.
+ * Scratch: given up, its copies are bad, and its medium may get another label. Gone: its medium has
+ * got one, and its own label, which another volume may bear now, is "~" and its id. */
 enum pd_volume_state {
     PD_VOLUME_APPENDABLE,
     PD_VOLUME_FULL_STATE,
     PD_VOLUME_RESERVED,
-    PD_VOLUME_BAD
+    PD_VOLUME_RETIRED,
+    PD_VOLUME_SCRATCH,
+    PD_VOLUME_GONE,
+    PD_VOLUME_BAD /* the last: and what is not known */
 };
 const char *pd_dump_state_name(enum pd_dump_state state);
 const char *pd_copy_state_name(enum pd_copy_state state);
@@ -66,6 +71,8 @@ struct pd_volume_row {
     uint64_t used;       /* bytes of archives on it */
     uint64_t tape_files; /* expected on it, the label included */
     int64_t created, last_written, last_verified; /* 0: never */
+    int64_t retain_until; /* not to be given up before; 0: no date. Changed by a call of its own */
+    char medium[64];      /* barcode of its cartridge, "": not known */
     /* counted by queries: */
     uint64_t archives, bad_copies;
 };
@@ -199,6 +206,47 @@ PD_MUST_USE enum pd_status pd_catalog_volume_labelled(struct pd_catalog *catalog
 /* Forgets those that are reserved, all or none of them; what is in use meanwhile stays. */
 PD_MUST_USE enum pd_status pd_catalog_volumes_forget(struct pd_catalog *catalog, const int64_t *ids,
                                                      size_t count, struct pd_error *err);
+/* ---- what operators decide about volumes; by UUID, or by id ---- */
+
+/* PD_HELD when it is not appendable, full or retired. */
+PD_MUST_USE enum pd_status pd_catalog_volume_retire(struct pd_catalog *catalog, const char *uuid,
+                                                    struct pd_error *err);
+PD_MUST_USE enum pd_status pd_catalog_volume_retain(struct pd_catalog *catalog, int64_t id,
+                                                    int64_t until, struct pd_error *err);
+/* PD_HELD before its retention date. */
+PD_MUST_USE enum pd_status pd_volume_row_retention(const struct pd_volume_row *row, int64_t now,
+                                                   struct pd_error *err);
+/* Its copies become bad with PD_GIVEN_UP, in one transaction with the volume's state, and nothing
+ * makes them good again. PD_HELD before its retention date, and unless `lose` also when no other
+ * volume has a verified copy of an archive on it; PD_BUSY when an unfinished dump writes to it. */
+PD_MUST_USE enum pd_status pd_catalog_volume_scratch(struct pd_catalog *catalog, const char *uuid,
+                                                     bool lose, struct pd_error *err);
+/* Said before the medium of a scratch one gets another label. Its label becomes free; PD_HELD when
+ * it is not scratch, or its retention date has not come. */
+PD_MUST_USE enum pd_status pd_catalog_volume_gone(struct pd_catalog *catalog, const char *uuid,
+                                                  struct pd_error *err);
+
+/* What a drive told while it had a volume. */
+#define PD_COUNT_UNKNOWN UINT64_MAX
+struct pd_drive_report {
+    int64_t id, volume_id;
+    char drive[1024];  /* maker, model and serial number, or the place of it */
+    int64_t taken;     /* UTC ns */
+    char source[16];   /* "sg_logs" */
+    char alerts[1024]; /* TapeAlert flags that are set, "4 media, 20 cleaning-required"; "": none */
+    uint64_t write_corrected, write_uncorrected; /* errors since the drive began to count */
+    uint64_t read_corrected, read_uncorrected;   /* PD_COUNT_UNKNOWN: it does not tell */
+};
+typedef enum pd_status (*pd_drive_report_fn)(void *arg, const struct pd_drive_report *report,
+                                             struct pd_error *err);
+PD_MUST_USE enum pd_status pd_catalog_drive_report_add(struct pd_catalog *catalog,
+                                                       const struct pd_drive_report *report,
+                                                       struct pd_error *err);
+/* Of one volume, or all (0), oldest first. */
+PD_MUST_USE enum pd_status pd_catalog_drive_reports(struct pd_catalog *catalog, int64_t volume_id,
+                                                    pd_drive_report_fn fn, void *arg,
+                                                    struct pd_error *err);
+
 /* Before the first record goes out: the archive, and a copy in state writing for each volume.
  * Fills archive->id and each copies[i].id. */
 PD_MUST_USE enum pd_status pd_catalog_archive_begin(struct pd_catalog *catalog,
@@ -290,7 +338,8 @@ PD_MUST_USE enum pd_status pd_catalog_ls(struct pd_catalog *catalog, int64_t dum
                                          const char *folder, pd_found_fn fn, void *arg,
                                          struct pd_error *err);
 
-/* Copies that dumps (0: all) were to have, and that no row tells of. */
+/* Copies that dumps (0: all) were to have, and that no row tells of, or that were given up; those
+ * of an archive that was given up on all volumes are not missed. */
 PD_MUST_USE enum pd_status pd_catalog_missing_copies(struct pd_catalog *catalog, int64_t dump_id,
                                                      uint64_t *count, struct pd_error *err);
 

@@ -25,7 +25,8 @@ struct pd_check_options {
 struct pd_check_summary {
     enum pd_status status;
     uint64_t archives, copies, good, bad, unreachable;
-    uint64_t missing; /* copies that the dumps were to have, and that were never begun */
+    uint64_t
+        missing; /* copies that the dumps were to have, and that were never begun, or given up */
     uint64_t bytes;
     uint64_t files_lost; /* files with no good copy, as far as this run can tell */
 };

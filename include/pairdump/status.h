@@ -65,7 +65,7 @@ enum pd_exit {
     X(PD_SOURCE_UNREADABLE, "source-unreadable", PD_SEV_WARN, false, PD_EXIT_DEGRADED,             \
       "source file cannot be read; it is not whole in the dump")                                   \
     X(PD_INTERRUPTED, "interrupted", PD_SEV_ERROR, false, PD_EXIT_INTERRUPTED,                     \
-      "interrupted; what was recorded stays valid, resume finishes a dump")                                                \
+      "interrupted; what was recorded stays valid, resume finishes a dump")                        \
     X(PD_USAGE, "usage", PD_SEV_ERROR, false, PD_EXIT_USAGE, "wrong usage; see pairdump help")     \
     X(PD_CONFIG, "config", PD_SEV_ERROR, false, PD_EXIT_USAGE, "mend the configuration")           \
     X(PD_CREDENTIALS, "credentials", PD_SEV_ERROR, false, PD_EXIT_USAGE,                           \
@@ -108,6 +108,10 @@ enum pd_exit {
       "structure is damaged or not of this format")                                                \
     X(PD_MISSING, "missing", PD_SEV_ERROR, false, PD_EXIT_FAILED,                                  \
       "expected on this copy but not there")                                                       \
+    X(PD_GIVEN_UP, "given-up", PD_SEV_ERROR, false, PD_EXIT_FAILED,                                \
+      "its volume was given up; use the other copy")                                               \
+    X(PD_HELD, "held", PD_SEV_ERROR, false, PD_EXIT_USAGE,                                         \
+      "nothing was changed, as it holds what is to be kept; see volumes")                          \
     X(PD_RESTORE, "restore", PD_SEV_ERROR, false, PD_EXIT_FAILED,                                  \
       "could not be restored completely")                                                          \
     X(PD_CATALOG_BUSY, "catalog-busy", PD_SEV_ERROR, true, PD_EXIT_CATALOG,                        \

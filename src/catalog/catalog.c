@@ -9,7 +9,8 @@
 
 const char *const pd_cat_dump_states[] = {"initialize", "list", "write", "verify", "done"};
 const char *const pd_cat_copy_states[] = {"writing", "written", "verified", "bad"};
-const char *const pd_cat_volume_states[] = {"appendable", "full", "reserved", "bad"};
+const char *const pd_cat_volume_states[] = {"appendable", "full", "reserved", "retired",
+                                            "scratch",    "gone", "bad"};
 
 const char *pd_dump_state_name(enum pd_dump_state state)
 {

@@ -126,17 +126,23 @@ static enum pd_status set_copy(struct pd_catalog *catalog, const struct written 
                                const struct pd_copy_row *c, int64_t now, struct pd_error *err)
 {
     uint64_t bytes = w->toc->record_count * w->toc->record_size;
+    bool given_up = false;
     enum pd_status status;
 
     if (c->state != PD_COPY_WRITTEN && c->state != PD_COPY_BAD) {
         return pd_error_set(err, PD_INTERNAL, 0, "a copy cannot become %s by being written",
                             pd_copy_state_name(c->state));
     }
+    status = pd_cat_given_up(catalog, c->id, &given_up, err);
+    if (status != PD_OK) {
+        return status;
+    }
     status = pd_cat_run(catalog, err,
                         "UPDATE copy SET state = ?, reason = ?, message = ?, tape_file = ?,"
                         " changed = ? WHERE id = ? AND archive_id = ? AND state = 'writing'",
-                        "sssiiii", pd_copy_state_name(c->state), pd_status_name(c->reason),
-                        c->message, (int64_t)c->tape_file, now, c->id, w->archive_id);
+                        "sssiiii", pd_copy_state_name(given_up ? PD_COPY_BAD : c->state),
+                        pd_status_name(given_up ? PD_GIVEN_UP : c->reason), c->message,
+                        (int64_t)c->tape_file, now, c->id, w->archive_id);
     if (status == PD_OK && pd_sql_changes(catalog->sql) != 1) {
         status = pd_error_set(err, PD_CATALOG, 0, "a copy of the archive is not being written");
     }
@@ -313,11 +319,12 @@ enum pd_status pd_catalog_missing_copies(struct pd_catalog *catalog, int64_t dum
     bool more = true;
     enum pd_status status = pd_cat_query(
         catalog, &stmt, err,
-        "SELECT COALESCE(SUM(lack), 0) FROM (SELECT d.copies -"
-        " (SELECT COUNT(*) FROM copy c WHERE c.archive_id = a.id) AS lack"
+        "SELECT COALESCE(SUM(lack), 0) FROM (SELECT d.copies - (SELECT COUNT(*) FROM copy c"
+        " WHERE c.archive_id = a.id AND c.reason <> ?) AS lack,"
+        " (SELECT COUNT(*) FROM copy c WHERE c.archive_id = a.id) AS had, d.copies AS wanted"
         " FROM archive a JOIN dump d ON d.id = a.dump_id WHERE ? = 0 OR d.id = ?) AS each_one"
-        " WHERE lack > 0",
-        "ii", dump_id, dump_id);
+        " WHERE lack > 0 AND (lack < wanted OR had = 0)",
+        "sii", pd_status_name(PD_GIVEN_UP), dump_id, dump_id);
 
     *count = 0;
     if (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more)

@@ -66,8 +66,16 @@ static const struct {
      "a dump in no known state:"},
     {"SELECT id FROM copy WHERE state NOT IN ('writing', 'written', 'verified', 'bad')",
      "a copy in no known state:"},
-    {"SELECT label FROM volume WHERE state NOT IN ('appendable', 'full', 'bad', 'reserved')",
+    {"SELECT label FROM volume WHERE state NOT IN ('appendable', 'full', 'bad', 'reserved',"
+     " 'retired', 'scratch', 'gone')",
      "a volume in no known state:"},
+    {"SELECT v.label, a.name FROM copy c JOIN archive a ON a.id = c.archive_id"
+     " JOIN volume v ON v.id = c.volume_id WHERE v.state IN ('scratch', 'gone')"
+     " AND c.state <> 'bad'",
+     "counts, but its volume was given up:"},
+    {"SELECT r.id FROM drive_report r WHERE NOT EXISTS"
+     " (SELECT 1 FROM volume v WHERE v.id = r.volume_id)",
+     "a drive's report is of no volume:"},
     {"SELECT label FROM volume WHERE state = 'reserved' AND (tape_files > 0 OR used > 0)",
      "reserved, and yet in use:"},
     {"SELECT a.name FROM archive a WHERE a.records = 0 AND EXISTS (SELECT 1 FROM copy c"

@@ -10,7 +10,7 @@ static enum pd_status put_column(struct pd_buf *line, struct pd_sql_stmt *stmt, 
     size_t len = 0;
     const uint8_t *bytes;
 
-    if (type == PD_COLUMN_NUMBER) {
+    if (type == PD_COLUMN_NUMBER || type == PD_COLUMN_LATER) {
         return pd_buf_printf(line, "%" PRId64, pd_sql_int(stmt, i));
     }
     bytes = pd_sql_bytes(stmt, i, &len);

@@ -63,7 +63,7 @@ static enum pd_status bind_value(struct import *im, struct pd_sql_stmt *stmt, un
 {
     int64_t number;
 
-    if (type == PD_COLUMN_NUMBER) {
+    if (type == PD_COLUMN_NUMBER || type == PD_COLUMN_LATER) {
         return pd_parse_i64(text, &number) ? pd_sql_bind_int(stmt, at, number, err)
                                            : wrong(im, "a value is not a number", err);
     }
@@ -105,6 +105,19 @@ static enum pd_status make_insert(struct import *im, const struct pd_table *tabl
     return status == PD_OK ? PD_OK : pd_error_memory(err, "import");
 }
 
+/* A column that stands not in the line: NULL, unless it came with a later schema. */
+static enum pd_status bind_missing(struct import *im, struct pd_sql_stmt *stmt, unsigned at,
+                                   enum pd_column_type type, struct pd_error *err)
+{
+    bool older = im->schema < im->catalog->schema;
+
+    if (older && type == PD_COLUMN_TEXT) {
+        return pd_sql_bind_text(stmt, at, "", err);
+    }
+    return older && type == PD_COLUMN_LATER ? pd_sql_bind_int(stmt, at, 0, err)
+                                            : pd_sql_bind_null(stmt, at, err);
+}
+
 /* Binds the fields of a line, which stand in the order of the columns; one left out is NULL. */
 static enum pd_status bind_fields(struct import *im, struct pd_sql_stmt *stmt, char *fields,
                                   struct pd_error *err)
@@ -119,10 +132,8 @@ static enum pd_status bind_fields(struct import *im, struct pd_sql_stmt *stmt, c
         if (field && strncmp(field, columns[i].name, len) == 0 && field[len] == '=') {
             status = bind_value(im, stmt, i + 1, columns[i].type, field + len + 1, err);
             field = strsep(&fields, "\t");
-        } else if (im->schema < im->catalog->schema && columns[i].type == PD_COLUMN_TEXT) {
-            status = pd_sql_bind_text(stmt, i + 1, "", err); /* a column that came later */
         } else {
-            status = pd_sql_bind_null(stmt, i + 1, err);
+            status = bind_missing(im, stmt, i + 1, columns[i].type, err);
         }
     }
     if (status == PD_OK && field) {

@@ -9,15 +9,22 @@
 
 #include "catalog_priv.h"
 
-/* HEX: a binary string, two digits per byte; BYTES: one that is a path or name, escaped. */
-enum pd_column_type { PD_COLUMN_NUMBER, PD_COLUMN_TEXT, PD_COLUMN_BYTES, PD_COLUMN_HEX };
+/* HEX: a binary string, two digits per byte; BYTES: one that is a path or name, escaped; LATER: a
+ * number that exports of older schemas do not have, and which is 0 then. */
+enum pd_column_type {
+    PD_COLUMN_NUMBER,
+    PD_COLUMN_TEXT,
+    PD_COLUMN_BYTES,
+    PD_COLUMN_HEX,
+    PD_COLUMN_LATER
+};
 
 struct pd_column {
     const char *name;
     enum pd_column_type type;
 };
 
-enum { PD_COLUMNS_MAX = 24, PD_TABLE_COUNT = 10 };
+enum { PD_COLUMNS_MAX = 24, PD_TABLE_COUNT = 11 };
 
 struct pd_table {
     const char *name;

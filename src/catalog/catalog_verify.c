@@ -31,8 +31,12 @@ static enum pd_status move_copy(struct pd_catalog *catalog, const struct pd_veri
                                 struct pd_error *err)
 {
     bool good = r->status == PD_OK && strcmp(r->mode, "full") == 0;
-    enum pd_status status = PD_OK;
+    bool given_up = false;
+    enum pd_status status = pd_cat_given_up(catalog, r->copy_id, &given_up, err);
 
+    if (status != PD_OK || given_up) {
+        return status;
+    }
     if (good) {
         status = pd_cat_run(catalog, err,
                             "UPDATE copy SET state = 'verified', reason = 'ok', message = '',"

@@ -6,7 +6,7 @@
 
 #define COLUMNS                                                                                    \
     "label, uuid, pool, copy, pair, state, location, block_size, used, tape_files, created,"       \
-    " last_written, last_verified, host, reserved_by"
+    " last_written, last_verified, host, reserved_by, retain_until, medium"
 #define COUNTS                                                                                     \
     "(SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id),"                                      \
     " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad')"
@@ -23,11 +23,11 @@ static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error
 {
     struct pd_volume_row *r = arg;
     enum pd_status status = pd_cat_run(
-        catalog, err, "INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "sssiissiiiiiiss", r->label, r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
+        catalog, err, "INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "sssiissiiiiiissis", r->label, r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
         (int64_t)r->tape_files, r->created, r->last_written, r->last_verified, r->host,
-        r->reserved_by);
+        r->reserved_by, r->retain_until, r->medium);
 
     return pd_cat_added(catalog, status, "SELECT id FROM volume WHERE uuid = ?", r->uuid, &r->id,
                         err);
@@ -70,10 +70,11 @@ static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_er
         catalog, err,
         "UPDATE volume SET uuid = ?, pool = ?, copy = ?, pair = ?, state = ?, location = ?,"
         " block_size = ?, used = ?, tape_files = ?, last_written = ?,"
-        " last_verified = ?, host = ?, reserved_by = ? WHERE id = ?",
-        "ssiissiiiiissi", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
+        " last_verified = ?, host = ?, reserved_by = ?, medium = ? WHERE id = ?",
+        "ssiissiiiiisssi", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
-        (int64_t)r->tape_files, r->last_written, r->last_verified, r->host, r->reserved_by, r->id);
+        (int64_t)r->tape_files, r->last_written, r->last_verified, r->host, r->reserved_by,
+        r->medium, r->id);
 
     return status == PD_OK ? pd_cat_expect_row(catalog, "volume", err) : status;
 }
@@ -172,8 +173,10 @@ static void read_row(struct pd_sql_stmt *stmt, struct pd_volume_row *r)
     r->last_verified = pd_sql_int(stmt, 13);
     pd_cat_text(stmt, 14, r->host, sizeof r->host);
     pd_cat_text(stmt, 15, r->reserved_by, sizeof r->reserved_by);
-    r->archives = (uint64_t)pd_sql_int(stmt, 16);
-    r->bad_copies = (uint64_t)pd_sql_int(stmt, 17);
+    r->retain_until = pd_sql_int(stmt, 16);
+    pd_cat_text(stmt, 17, r->medium, sizeof r->medium);
+    r->archives = (uint64_t)pd_sql_int(stmt, 18);
+    r->bad_copies = (uint64_t)pd_sql_int(stmt, 19);
 }
 
 enum pd_status pd_catalog_volumes(struct pd_catalog *catalog, pd_volume_row_fn fn, void *arg,

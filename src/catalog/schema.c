@@ -84,7 +84,21 @@ static const char *const version_3[] = {
     NULL,
 };
 
-static const char *const *const steps[PD_SCHEMA_VERSION] = {version_1, version_2, version_3};
+/* What drives told of volumes. Counts are -1 where a drive does not tell. */
+static const char *const version_4[] = {
+    "ALTER TABLE volume ADD COLUMN retain_until BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE volume ADD COLUMN medium VARCHAR(63) NOT NULL DEFAULT ''",
+    "CREATE TABLE drive_report (id @ID, volume_id BIGINT NOT NULL REFERENCES volume (id),"
+    " drive VARCHAR(1023) NOT NULL, taken BIGINT NOT NULL, source VARCHAR(15) NOT NULL,"
+    " alerts VARCHAR(1023) NOT NULL, write_corrected BIGINT NOT NULL,"
+    " write_uncorrected BIGINT NOT NULL, read_corrected BIGINT NOT NULL,"
+    " read_uncorrected BIGINT NOT NULL)@END",
+    "CREATE INDEX drive_report_volume ON drive_report (volume_id)",
+    NULL,
+};
+
+static const char *const *const steps[PD_SCHEMA_VERSION] = {version_1, version_2, version_3,
+                                                            version_4};
 
 /* Puts the engine's words for @ID, @BLOB, @ROWS and @END. */
 static enum pd_status fill_in(const struct pd_sql_ops *ops, const char *text, struct pd_buf *out)

@@ -231,7 +231,7 @@ static enum pd_status verify_catalog(struct pd_face *face, const struct pd_args 
     } else {
         fprintf(face->out,
                 "%" PRIu64 " archives, %" PRIu64 " copies read back (%s): %" PRIu64
-                " good, %" PRIu64 " bad; %" PRIu64 " unreachable, %" PRIu64 " never written\n",
+                " good, %" PRIu64 " bad; %" PRIu64 " unreachable, %" PRIu64 " missing\n",
                 summary.archives, summary.copies - summary.unreachable, bytes, summary.good,
                 summary.bad, summary.unreachable, summary.missing);
     }

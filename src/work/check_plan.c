@@ -88,7 +88,8 @@ static enum pd_status take_copy(void *arg, const struct pd_copy_row *row, struct
     copy->volume = volume;
     copy->tape_file = row->tape_file;
     copy->state = row->state;
-    copy->asked = (taking->options->volume_count == 0 || plan->volumes[volume].named) &&
+    copy->asked = row->reason != PD_GIVEN_UP &&
+                  (taking->options->volume_count == 0 || plan->volumes[volume].named) &&
                   (!taking->options->unverified_only || row->state == PD_COPY_WRITTEN);
     return PD_OK;
 }
@@ -103,6 +104,9 @@ static enum pd_status name_volumes(struct pd_catalog *catalog,
 
     for (size_t i = 0; i < options->volume_count && status == PD_OK; i++) {
         status = pd_catalog_volume_find(catalog, options->volumes[i], row, err);
+        if (status == PD_OK && (row->state == PD_VOLUME_SCRATCH || row->state == PD_VOLUME_GONE))
+            status = pd_error_set(err, PD_GIVEN_UP, 0, "%s is %s: nothing on it counts",
+                                  options->volumes[i], pd_volume_state_name(row->state));
         if (status == PD_OK)
             status = find_volume(plan, row->id, &volume, err);
         if (status == PD_OK)

@@ -364,8 +364,12 @@ static enum pd_status take_volume(struct pd_catalog *catalog, struct pd_dump_boo
         row.used = used;
         row.last_written = last_written;
     }
-    if (row.state != PD_VOLUME_BAD &&
-        (!used_since || now == PD_VOLUME_BAD)) { /* nothing mends it */
+    bool given_up = row.state == PD_VOLUME_SCRATCH || row.state == PD_VOLUME_GONE;
+    bool settled = row.state == PD_VOLUME_BAD || given_up; /* nothing mends it */
+    if (!settled && now != PD_VOLUME_BAD && row.state == PD_VOLUME_RETIRED) {
+        settled = true; /* what an operator said meanwhile */
+    }
+    if (!settled && (!used_since || now == PD_VOLUME_BAD)) {
         row.state = now;
     }
     return pd_catalog_volume_update(catalog, &row, err);

@@ -84,7 +84,7 @@ static enum pd_status take_copy(void *arg, const struct pd_copy_row *row, struct
     struct copies *copies = arg;
     struct pd_copy_row *bigger;
 
-    if (row->state == PD_COPY_WRITING)
+    if (row->state == PD_COPY_WRITING || (row->reason == PD_GIVEN_UP && !copies->volumes->has_from))
         return PD_OK;
     if (copies->volumes->has_from && row->volume_id != copies->volumes->from)
         return PD_OK;

@@ -99,7 +99,7 @@ exits 0 "then it is safe" $PD safe "$W/src"
 fresh
 exits 1 "a copy that could not be begun" $PD dump --name half --to "disk:$W/a" --to "fault:load@1+=EIO:disk:$W/b" "$W/src"
 exits 1 "is missed by verify, of the dump" $PD verify --dump half
-says out "1 never written" "and told"
+says out "1 missing" "and told"
 exits 1 "and of all" $PD verify
 fresh
 exits 1 "not verified on request" $PD dump --verify none "${pair[@]}" "$W/src"

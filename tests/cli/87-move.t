@@ -23,9 +23,13 @@ printf '\377\376' | dd of="$(echo "$T"/a/PD100001/0001-*)" bs=1 seek=100000 conv
 exits 1 "damage" $PD verify
 $PD dump --name two --batch-files 1 --block-size 64K --to "disk:$T/a" --to "fault:write@12=kill:disk:$T/b" "$T/src" >/dev/null 2>&1
 
+catalog_sql "INSERT INTO drive_report (volume_id, drive, taken, source, alerts, write_corrected,
+    write_uncorrected, read_corrected, read_uncorrected)
+    VALUES (1, 'a drive', 5, 'sg_logs', '4 media', 1, 2, 3, -1)"
+catalog_sql "UPDATE volume SET retain_until = 1893456000000000000, medium = 'PD0001L6' WHERE id = 1"
 exits 0 "export" $PD catalog export
 cp "$T/out" "$T/first"
-for table in dump volume archive copy folder file problem verification damage; do
+for table in dump volume drive_report archive copy folder file problem verification damage; do
     ok "something of $table is in it" grep -q "^$table	" "$T/first"
 done
 exits 0 "import on the server" $ON_SERVER catalog import "$T/first"
@@ -43,8 +47,15 @@ exits 0 "and to go on with" $PD dump --name three --to "disk:$T/a" --to "disk:$T
 
 exits 2 "a catalog that is not empty is left alone" $PD catalog import "$T/first"
 
-# as the version before wrote it: without hosts, what was reserved as bad
-sed -E '1s/schema=3/schema=2/; /^volume/s/\thost=.*$//' "$T/first" |
+# as versions before wrote it
+sed -E '1s/schema=4/schema=3/; /^volume/s/\tretain_until=.*$//' "$T/first" >"$T/three"
+export XDG_STATE_HOME=$T/three-state
+exits 0 "an export of schema 3 is taken" $PD catalog import "$T/three"
+same "$(catalog_sql "SELECT DISTINCT retain_until || ':' || medium || ':' FROM volume")" "0::" \
+    "without dates and barcodes"
+
+# without hosts, what was reserved as bad
+sed -E '1s/schema=4/schema=2/; /^volume/s/\thost=.*$//' "$T/first" |
     sed -E '/^volume.*PD200001/{s/state=[a-z]+/state=bad/;s/tape_files=[0-9]+/tape_files=0/}' >"$T/older"
 export XDG_STATE_HOME=$T/older-state
 exits 0 "an older export is taken" $PD catalog import "$T/older"
@@ -68,10 +79,12 @@ refused "$(sed '2s/^dump/dumps/' "$T/first")
 " "an unknown table"
 refused "$(sed '2s/name=/nome=/' "$T/first")
 " "an unknown column"
-refused "$(sed '1s/schema=3/schema=99/' "$T/first")
+refused "$(sed '1s/schema=4/schema=99/' "$T/first")
 " "a newer schema"
-refused "$(sed '1s/schema=3/schema=0/' "$T/first")
+refused "$(sed '1s/schema=4/schema=0/' "$T/first")
 " "no schema"
+refused "$(sed '/^volume/s/\tretain_until=[0-9]*//' "$T/first")
+" "a date that is missing"
 refused "$(sed '/^volume/s/\thost=.*$//' "$T/first")
 " "a column that is missing"
 refused "no export at all

@@ -67,9 +67,9 @@ static struct pd_sql *session(struct cat_case *c)
 
 static void drop_tables(struct cat_case *c)
 {
-    static const char *const tables[] = {"applied", "claim", "run", "damage", "verification",
-                                         "problem", "file", "folder", "copy", "archive",
-                                         "volume", "dump", "schema_version"};
+    static const char *const tables[] = {
+        "applied", "claim", "run",     "damage",       "verification", "problem", "file",
+        "folder",  "copy",  "archive", "drive_report", "volume",       "dump",    "schema_version"};
     struct pd_sql *sql = session(c);
     char text[64];
 

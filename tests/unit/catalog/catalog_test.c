@@ -127,10 +127,10 @@ static void what_holds_no_catalog_is_refused_until_one_is_made(void **state)
     assert_non_null(strstr(c->err.message, "catalog init"));
     assert_null(c->catalog);
     cat_open(c);
-    assert_int_equal(pd_catalog_schema_version(c->catalog), 3);
+    assert_int_equal(pd_catalog_schema_version(c->catalog), 4);
     cat_close(c);
     cat_ok(c, pd_catalog_open(&c->env, c->url, false, &c->catalog, &c->err));
-    assert_int_equal(pd_catalog_schema_version(c->catalog), 3);
+    assert_int_equal(pd_catalog_schema_version(c->catalog), 4);
     assert_int_equal(cat_check(c), 0);
 }
 
@@ -146,7 +146,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
         cat_expect(c, PD_CATALOG,
                    pd_catalog_open(&c->env, c->url, create, &c->catalog, &c->err));
         assert_non_null(strstr(c->err.message, "schema 7"));
-        assert_non_null(strstr(c->err.message, "knows 3"));
+        assert_non_null(strstr(c->err.message, "knows 4"));
         assert_null(c->catalog);
     }
     assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 7);
@@ -163,7 +163,7 @@ static void a_migration_that_fails_leaves_the_catalog_as_it_was(void **state)
     cat_sql(c, "UPDATE schema_version SET version = 0");
     cat_expect(c, PD_CATALOG, pd_catalog_open(&c->env, c->url, true, &c->catalog, &c->err));
     assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 0);
-    cat_sql(c, "UPDATE schema_version SET version = 3");
+    cat_sql(c, "UPDATE schema_version SET version = 4");
     cat_open(c);
     cat_ok(c, pd_catalog_dump_find(c->catalog, "kept", &row, &c->err));
     assert_int_equal(cat_check(c), 0);
@@ -172,7 +172,7 @@ static void a_migration_that_fails_leaves_the_catalog_as_it_was(void **state)
 /* As the version before left it. A step that was broken off has left some of its tables on a server. */
 static void an_older_catalog_is_migrated(void **state)
 {
-    static const char *const newer[] = {"applied", "claim", "run"};
+    static const char *const newer[] = {"applied", "drive_report", "claim", "run"};
     struct cat_case *c = *state;
     struct pd_dump_row row;
     bool server = strncmp(c->url, "mysql:", 6) == 0;
@@ -187,20 +187,22 @@ static void an_older_catalog_is_migrated(void **state)
     (void)cat_archive(c, dump, 1, paths, 1, &volume, 1, &copy);
     cat_close(c);
     for (size_t i = 0; i < sizeof newer / sizeof newer[0]; i++) {
-        if (!server || i == 0) {
+        if (!server || i < 2) {
             (void)snprintf(text, sizeof text, "DROP TABLE %s", newer[i]);
             cat_sql(c, text);
         }
     }
     cat_sql(c, "ALTER TABLE volume DROP COLUMN reserved_by");
+    cat_sql(c, "ALTER TABLE volume DROP COLUMN medium");
     if (!server) {
         cat_sql(c, "ALTER TABLE volume DROP COLUMN host");
+        cat_sql(c, "ALTER TABLE volume DROP COLUMN retain_until");
     }
     cat_sql(c, "UPDATE volume SET state = 'bad', tape_files = 0 WHERE label = 'V2'");
     cat_sql(c, "UPDATE schema_version SET version = 1");
     cat_ok(c, pd_catalog_open(&c->env, c->url, false, &c->catalog, &c->err));
-    assert_int_equal(pd_catalog_schema_version(c->catalog), 3);
-    assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 3);
+    assert_int_equal(pd_catalog_schema_version(c->catalog), 4);
+    assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 4);
     assert_int_equal(cat_number(c, "SELECT COUNT(*) FROM file"), 1);
     cat_ok(c, pd_catalog_dump_find(c->catalog, "kept", &row, &c->err));
     cat_ok(c, pd_catalog_applied(c->catalog, row.id, &seq, &c->err));
@@ -208,7 +210,37 @@ static void an_older_catalog_is_migrated(void **state)
     assert_int_equal(volume_row(c, "V1").state, PD_VOLUME_APPENDABLE);
     assert_int_equal(volume_row(c, "V2").state, PD_VOLUME_RESERVED);
     assert_string_equal(volume_row(c, "V1").host, server ? "lab-1" : "");
+    assert_int_equal(volume_row(c, "V1").retain_until, 0);
+    assert_string_equal(volume_row(c, "V1").medium, "");
     assert_int_equal(cat_check(c), 0);
+}
+
+/* On a server a step that was broken off may have made any of its columns and its table. */
+static void a_catalog_of_schema_3_is_migrated(void **state)
+{
+    static const char *const undo[] = {"DROP TABLE drive_report",
+                                       "ALTER TABLE volume DROP COLUMN medium",
+                                       "ALTER TABLE volume DROP COLUMN retain_until"};
+    struct cat_case *c = *state;
+    size_t steps = sizeof undo / sizeof undo[0];
+    bool server = strncmp(c->url, "mysql:", 6) == 0;
+    int64_t id = cat_volume(c, "V1");
+
+    cat_ok(c, pd_catalog_volume_retain(c->catalog, id, 77, &c->err));
+    cat_close(c);
+    for (size_t undone = server ? 0 : steps; undone <= steps; undone++) {
+        for (size_t i = 0; i < undone; i++) {
+            cat_sql(c, undo[i]);
+        }
+        cat_sql(c, "UPDATE schema_version SET version = 3");
+        cat_ok(c, pd_catalog_open(&c->env, c->url, false, &c->catalog, &c->err));
+        assert_int_equal(pd_catalog_schema_version(c->catalog), 4);
+        assert_int_equal(volume_row(c, "V1").retain_until, undone == steps ? 0 : 77);
+        assert_string_equal(volume_row(c, "V1").medium, "");
+        assert_int_equal(cat_number(c, "SELECT COUNT(*) FROM drive_report"), 0);
+        assert_int_equal(cat_check(c), 0);
+        cat_close(c);
+    }
 }
 
 static void urls_of_no_known_engine_are_wrong_usage(void **state)
@@ -1052,6 +1084,8 @@ static struct pd_volume_row full_volume(void)
     fill(row.location, sizeof row.location, 'l');
     fill(row.host, sizeof row.host, 'h');
     fill(row.reserved_by, sizeof row.reserved_by, 'r');
+    fill(row.medium, sizeof row.medium, 'm');
+    row.retain_until = INT64_MAX;
     return row;
 }
 
@@ -1064,6 +1098,8 @@ static void assert_volume_equal(const struct pd_volume_row *a, const struct pd_v
     assert_string_equal(a->location, b->location);
     assert_string_equal(a->host, b->host);
     assert_string_equal(a->reserved_by, b->reserved_by);
+    assert_string_equal(a->medium, b->medium);
+    assert_int_equal(a->retain_until, b->retain_until);
     assert_true(a->copy == b->copy && a->pair == b->pair && a->state == b->state);
     assert_true(a->block_size == b->block_size && a->used == b->used);
     assert_true(a->tape_files == b->tape_files && a->created == b->created);
@@ -1127,6 +1163,7 @@ static void a_volume_changes_all_but_its_label_and_birth(void **state)
         row.location[0] = 'm';
         row.host[0] = 'n';
         row.reserved_by[0] = 's';
+        row.medium[0] = 'n';
         row.block_size = 65536;
         row.used = 7;
         row.tape_files = 8;
@@ -1493,13 +1530,17 @@ static void an_export_is_stable_text(void **state)
     static const struct pd_damage damage[] = {{true, 0, NULL, PD_BAD_RECORD},
                                               {false, 0, "/\x7f", PD_BAD_FILE}};
     static const char head[] =
-        "pairdump-catalog\tschema=3\n"
+        "pairdump-catalog\tschema=4\n"
         "dump\tid=1\tuuid=abcd0000-0000-4000-8000-000000000000\tname=d\thost=host\tpid=7"
         "\tpool=pool\troots=/data\tpolicy=full\tstate=write\tstatus=ok\tincremental=0\tcopies=1"
         "\tstarted=1\tfinished=0\tarchives=0\tfiles=0\tbytes=0\tproblems=0\tskipped=0\n"
         "volume\tid=1\tlabel=V1\tuuid=abcd0001-0000-4000-8000-000000000001\tpool=pool\tcopy=1"
         "\tpair=0\tstate=appendable\tlocation=disk:/v\tblock_size=65536\tused=65536\ttape_files=2"
-        "\tcreated=5\tlast_written=1700000000000000000\tlast_verified=0\thost=lab-1\treserved_by=\n"
+        "\tcreated=5\tlast_written=1700000000000000000\tlast_verified=0\thost=lab-1\treserved_by="
+        "\tretain_until=0\tmedium=\n"
+        "drive_report\tid=1\tvolume_id=1\tdrive=IBM ULT3580-TD8 1\ttaken=7\tsource=sg_logs"
+        "\talerts=4 media\twrite_corrected=12\twrite_uncorrected=0\tread_corrected=-1"
+        "\tread_uncorrected=-1\n"
         "archive\tid=1\tdump_id=1\tseq=1\tname=d1.1\trecord_size=65536\trecords=1\tfiles=1"
         "\tpayload_bytes=512\tpayload_files=1\tmanifest_offset=1024\trecord_digests=";
     static const char tail[] =
@@ -1520,11 +1561,19 @@ static void an_export_is_stable_text(void **state)
         "\trecords=0\tbad_records=0\tfiles=0\tbad_files=0\tmessage=bad%25\n"
         "damage\tid=1\tverification_id=1\trecord=0\tstatus=bad-record\n"
         "damage\tid=2\tverification_id=1\tpath=/%7F\tstatus=bad-file\n"
-        "end\trows=12\n";
+        "end\trows=13\n";
     struct cat_case *c = *state;
     int64_t dump = cat_dump(c, "d", 1, 1), volume = cat_volume(c, "V1");
     struct pd_verification_row row = {.copy_id = 1, .started = 5, .finished = 6, .mode = "full",
                                       .status = PD_BAD_FILE, .message = "bad%"};
+    static const struct pd_drive_report report = {.volume_id = 1,
+                                                  .drive = "IBM ULT3580-TD8 1",
+                                                  .taken = 7,
+                                                  .source = "sg_logs",
+                                                  .alerts = "4 media",
+                                                  .write_corrected = 12,
+                                                  .read_corrected = PD_COUNT_UNKNOWN,
+                                                  .read_uncorrected = PD_COUNT_UNKNOWN};
     struct pd_copy_row copy;
     char wanted[4096], digest[PD_XXH128_TEXT];
     uint64_t zero = 0;
@@ -1534,6 +1583,7 @@ static void an_export_is_stable_text(void **state)
     (void)cat_begin(c, dump, 2, &volume, 1, &copy);
     cat_ok(c, pd_catalog_problem_add(c->catalog, dump, &problem, &c->err));
     cat_ok(c, pd_catalog_verification_add(c->catalog, &row, damage, 2, &c->err));
+    cat_ok(c, pd_catalog_drive_report_add(c->catalog, &report, &c->err));
     struct pd_xxh128 hash = pd_record_digest(&zero, sizeof zero);
     pd_hex_encode(hash.bytes, sizeof hash.bytes, digest);
     (void)snprintf(wanted, sizeof wanted, "%s%s%s", head, digest, tail);
@@ -1566,6 +1616,7 @@ int main(void)
         TEST_EMPTY(what_holds_no_catalog_is_refused_until_one_is_made),
         TEST(a_newer_schema_is_refused_and_left_alone),
         TEST(an_older_catalog_is_migrated),
+        TEST(a_catalog_of_schema_3_is_migrated),
         TEST(a_migration_that_fails_leaves_the_catalog_as_it_was),
         TEST_EMPTY(urls_of_no_known_engine_are_wrong_usage),
         TEST_EMPTY(several_processes_may_make_the_catalog_at_once),
