@@ -74,7 +74,8 @@ struct pd_volume_row {
     int64_t retain_until; /* not to be given up before; 0: no date. Changed by a call of its own */
     char medium[64];      /* barcode of its cartridge, "": not known */
     /* counted by queries: */
-    uint64_t archives, bad_copies;
+    uint64_t archives, verified_copies, bad_copies;
+    uint64_t drive_errors; /* reports of drives that had trouble with it */
 };
 
 /* Is its location one of another host, whose places this one may have other things at? */

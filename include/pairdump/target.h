@@ -6,13 +6,13 @@
  * slot of struct pd_target_ops; a filter (fault) wraps another target. The calls pd_target_* check
  * state and range and add the volume to errors, for all of them.
  *
- * Life: open -> volumes* -> mount | format -> cut? -> { begin write* end | begin write* abandon }* and
- * { open_file read* seek* close_file }* -> sync -> close. At most one tape file is open at a time.
- * Tape file 0 is the label (label.h), written by format. Records are whole: all of the block size,
- * which the calls demand of write and seek; read takes a larger buffer too, and fills one record.
- * After a failed write or end only abandon, mount, unmount, space_left and close are left.
- * One thread uses a target at a time; for reading while writing open a second one (disk only:
- * `parallel` in its caps).
+ * Life: open -> volumes* -> {mount relabel?} | format -> cut? -> { begin write* end | begin write*
+ * abandon }* and { open_file read* seek* close_file }* -> sync -> close. At most one tape file is
+ * open at a time. Tape file 0 is the label (label.h), written by format. Records are whole: all of
+ * the block size, which the calls demand of write and seek; read takes a larger buffer too, and
+ * fills one record. After a failed write or end only abandon, mount, unmount, space_left and close
+ * are left. One thread uses a target at a time; for reading while writing open a second one (disk
+ * only: `parallel` in its caps).
  */
 #ifndef PAIRDUMP_TARGET_H
 #define PAIRDUMP_TARGET_H
@@ -44,6 +44,8 @@ struct pd_target_position {
 };
 
 typedef enum pd_status (*pd_volume_fn)(void *arg, const char *label, struct pd_error *err);
+/* Called when all that can be checked was, and nothing was touched; its failure leaves it so. */
+typedef enum pd_status (*pd_before_fn)(void *arg, struct pd_error *err);
 
 struct pd_target_ops {
     const char *scheme;
@@ -59,6 +61,11 @@ struct pd_target_ops {
     /* Labels a new volume and makes it current. PD_FOREIGN or PD_EXISTS instead of overwriting
      * anything; PD_NO_VOLUME when there is no place for one more. */
     enum pd_status (*format)(void *impl, const struct pd_label *label, struct pd_error *err);
+    /* Gives the mounted volume, whose UUID is old_uuid, another label: what it held is lost. before
+     * is called once, between the last check and the first change. PD_WRONG_VOLUME when the medium
+     * bears another label by now; PD_UNSUPPORTED where labels cannot be replaced. */
+    enum pd_status (*relabel)(void *impl, const char *old_uuid, const struct pd_label *label,
+                              pd_before_fn before, void *arg, struct pd_error *err);
     /* Takes the mounted volume for writing, until it is left: PD_BUSY when another run has it. begin
      * does so by itself; before, what is on the volume may still grow. */
     enum pd_status (*claim)(void *impl, struct pd_error *err);
@@ -121,6 +128,10 @@ PD_MUST_USE enum pd_status pd_target_may_format(struct pd_target *target,
                                                 const struct pd_label *label, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_format(struct pd_target *target, const struct pd_label *label,
                                             struct pd_error *err);
+/* As mounting, it leaves no volume mounted when it fails. */
+PD_MUST_USE enum pd_status pd_target_relabel(struct pd_target *target, const char *old_uuid,
+                                             const struct pd_label *label, pd_before_fn before,
+                                             void *arg, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_claim(struct pd_target *target, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_position(struct pd_target *target,
                                               struct pd_target_position *out,

@@ -9,7 +9,10 @@
     " last_written, last_verified, host, reserved_by, retain_until, medium"
 #define COUNTS                                                                                     \
     "(SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id),"                                      \
-    " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad')"
+    " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'verified'),"            \
+    " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad'),"                 \
+    " (SELECT COUNT(*) FROM drive_report r WHERE r.volume_id = v.id AND (r.alerts <> ''"           \
+    " OR r.write_uncorrected > 0 OR r.read_uncorrected > 0))"
 
 bool pd_volume_is_elsewhere(const struct pd_volume_row *row)
 {
@@ -176,7 +179,9 @@ static void read_row(struct pd_sql_stmt *stmt, struct pd_volume_row *r)
     r->retain_until = pd_sql_int(stmt, 16);
     pd_cat_text(stmt, 17, r->medium, sizeof r->medium);
     r->archives = (uint64_t)pd_sql_int(stmt, 18);
-    r->bad_copies = (uint64_t)pd_sql_int(stmt, 19);
+    r->verified_copies = (uint64_t)pd_sql_int(stmt, 19);
+    r->bad_copies = (uint64_t)pd_sql_int(stmt, 20);
+    r->drive_errors = (uint64_t)pd_sql_int(stmt, 21);
 }
 
 enum pd_status pd_catalog_volumes(struct pd_catalog *catalog, pd_volume_row_fn fn, void *arg,

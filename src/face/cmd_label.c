@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "command.h"
+#include "holding.h"
 #include "pairdump/process.h"
 #include "pairdump/registry.h"
 #include "pairdump/size.h"
@@ -11,6 +12,8 @@ const struct pd_option pd_cmd_label_options[] = {
     {"pool", 0, "NAME", "pool that the volume belongs to (default: default)"},
     {"copy", 0, "N", "number of the copy it takes, 1 to 8 (default 1)"},
     {"block-size", 0, "SIZE", "bytes of one record, 64K to 4M (default 512K)"},
+    {"relabel", 0, "OLD", "the medium bears this label, and is scratch: put the new one over it"},
+    {"give-up", 0, NULL, "with --relabel: even when the catalog does not know OLD"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -102,48 +105,194 @@ static enum pd_status check_new(struct pd_catalog *catalog, const char *label, s
     return status;
 }
 
-enum pd_status pd_cmd_label(struct pd_face *face, const struct pd_args *args, struct pd_error *err)
-{
+/* One volume to label, and, with --relabel, what it was before. */
+struct labelling {
+    struct pd_face *face;
+    struct pd_catalog *catalog;
+    struct pd_target *target;
     struct pd_label label;
-    struct pd_target *target = NULL;
-    struct pd_catalog *catalog = NULL;
-    struct pd_volume_row *row = calloc(1, sizeof *row);
-    struct pd_error late = PD_ERROR_INIT;
-    enum pd_status status = row ? pd_args_words(args, 2, 2, err) : pd_error_memory(err, "volume");
+    struct pd_volume_row row; /* of the new volume */
+    struct pd_volume_row old; /* id 0: the catalog does not know it */
+    struct pd_holding holding;
+};
+
+/* The catalog's row of the volume that is mounted under the old label. */
+static enum pd_status find_old(struct labelling *l, const char *label, bool give_up,
+                               struct pd_error *err)
+{
+    const char *uuid = pd_target_label(l->target)->uuid;
+    struct pd_error why = PD_ERROR_INIT;
+    enum pd_status status = pd_catalog_volume_find(l->catalog, uuid, &l->old, &why);
 
     if (status == PD_OK) {
-        status = fill_label(face, args, &label, err);
+        return PD_OK;
+    }
+    l->old.id = 0;
+    if (status != PD_NOT_FOUND) {
+        *err = why;
+        return status;
+    }
+    status = pd_catalog_volume_find(l->catalog, label, &l->old, &why);
+    l->old.id = 0;
+    if (status == PD_OK) {
+        return pd_error_set(err, PD_WRONG_VOLUME, 0,
+                            "the catalog's %s is %s; the one in the drive is another, %s", label,
+                            l->old.uuid, uuid);
+    }
+    if (status != PD_NOT_FOUND) {
+        *err = why;
+        return status;
+    }
+    if (!give_up) {
+        return pd_error_set(err, PD_HELD, 0,
+                            "the catalog does not know %s; to lose what is on it say --give-up",
+                            label);
+    }
+    return PD_OK;
+}
+
+/* The new label is free, or that of the old volume, which leaves it. */
+static enum pd_status check_other(const struct labelling *l, struct pd_error *err)
+{
+    return l->old.id != 0 && strcmp(l->old.label, l->label.label) == 0
+               ? PD_OK
+               : check_new(l->catalog, l->label.label, err);
+}
+
+/* From here on nobody may count on what the medium still holds. */
+static enum pd_status forget_old(void *arg, struct pd_error *err)
+{
+    struct labelling *l = arg;
+    enum pd_status status = pd_holding_check(&l->holding, err);
+
+    if (status == PD_OK && l->old.id != 0) {
+        status = pd_catalog_volume_gone(l->catalog, l->old.uuid, err);
+    }
+    return status == PD_OK ? check_new(l->catalog, l->label.label, err) : status;
+}
+
+static enum pd_status hold(struct labelling *l, const char *old, const char *url,
+                           struct pd_error *err)
+{
+    struct pd_claim claims[PD_HOLDING_MAX] = {{.kind = PD_CLAIM_VOLUME, .name = old}};
+    size_t count = 1;
+    char what[64];
+    char *path = NULL;
+    enum pd_status status = pd_target_url_path(url, &path, err);
+
+    snprintf(what, sizeof what, "label %s", l->label.label);
+    if (strcmp(old, l->label.label) != 0) {
+        claims[count++] = (struct pd_claim){.kind = PD_CLAIM_VOLUME, .name = l->label.label};
+    }
+    if (status == PD_OK && pd_target_url_exclusive(url)) {
+        claims[count++] = (struct pd_claim){.kind = PD_CLAIM_DRIVE, .name = path};
     }
     if (status == PD_OK) {
-        status = pd_face_catalog(face, true, &catalog, err);
+        status = pd_holding_begin(l->face, l->catalog, what, claims, count, &l->holding, err);
+    }
+    free(path);
+    return status;
+}
+
+static enum pd_status relabel(struct labelling *l, const struct pd_args *args, const char *old,
+                              struct pd_error *err)
+{
+    struct pd_error late = PD_ERROR_INIT;
+    enum pd_status status = hold(l, old, args->words[0], err);
+
+    if (status == PD_OK) {
+        status = pd_target_mount(l->target, old, err);
     }
     if (status == PD_OK) {
-        status = check_new(catalog, label.label, err);
+        status = find_old(l, old, pd_args_flag(args, "give-up"), err);
     }
     if (status == PD_OK) {
-        status = pd_target_open(&face->env, args->words[0], &target, err);
+        status = check_other(l, err);
     }
     if (status == PD_OK) {
-        status = name_place(args->words[0], row, err);
+        char uuid[PD_UUID_TEXT];
+        snprintf(uuid, sizeof uuid, "%s", pd_target_label(l->target)->uuid);
+        status = pd_target_relabel(l->target, uuid, &l->label, forget_old, l, err);
     }
     if (status == PD_OK) {
-        status = pd_target_format(target, &label, err);
+        status = add_volume(l->catalog, &l->label, &l->row, err);
     }
-    if (status == PD_OK) {
-        status = add_volume(catalog, &label, row, err);
-    }
-    if (pd_target_close(target, &late) != PD_OK && status == PD_OK) {
+    if (pd_holding_end(&l->holding, &late) != PD_OK && status == PD_OK) {
         *err = late;
         status = late.status;
     }
-    if (status == PD_OK && face->json) {
-        json_object_set_new(face->json, "volume", json_string(label.label));
-        json_object_set_new(face->json, "uuid", json_string(label.uuid));
-    } else if (status == PD_OK) {
-        fprintf(face->out, "%s %s, pool %s, copy %u\n", label.label, label.uuid, label.pool,
-                label.copy);
+    return status;
+}
+
+static enum pd_status label_blank(struct labelling *l, struct pd_error *err)
+{
+    enum pd_status status = pd_target_format(l->target, &l->label, err);
+
+    return status == PD_OK ? add_volume(l->catalog, &l->label, &l->row, err) : status;
+}
+
+static enum pd_status prepare(struct labelling *l, const struct pd_args *args, const char *old,
+                              struct pd_error *err)
+{
+    enum pd_status status = pd_args_words(args, 2, 2, err);
+
+    if (status == PD_OK) {
+        status = fill_label(l->face, args, &l->label, err);
     }
-    pd_catalog_close(catalog);
-    free(row);
+    if (status == PD_OK && !old && pd_args_flag(args, "give-up")) {
+        status = pd_error_set(err, PD_USAGE, 0, "--give-up goes with --relabel");
+    }
+    if (status == PD_OK) {
+        status = pd_face_catalog(l->face, true, &l->catalog, err);
+    }
+    if (status == PD_OK && !old) {
+        status = check_new(l->catalog, l->label.label, err);
+    }
+    if (status == PD_OK) {
+        status = pd_target_open(&l->face->env, args->words[0], &l->target, err);
+    }
+    if (status == PD_OK) {
+        status = name_place(args->words[0], &l->row, err);
+    }
+    return status;
+}
+
+static void show(const struct labelling *l)
+{
+    const struct pd_face *face = l->face;
+
+    if (face->json) {
+        json_object_set_new(face->json, "volume", json_string(l->label.label));
+        json_object_set_new(face->json, "uuid", json_string(l->label.uuid));
+    } else {
+        fprintf(face->out, "%s %s, pool %s, copy %u\n", l->label.label, l->label.uuid,
+                l->label.pool, l->label.copy);
+    }
+}
+
+enum pd_status pd_cmd_label(struct pd_face *face, const struct pd_args *args, struct pd_error *err)
+{
+    const char *old = pd_args_get(args, "relabel");
+    struct labelling *l = calloc(1, sizeof *l);
+    struct pd_error late = PD_ERROR_INIT;
+    enum pd_status status;
+
+    if (!l) {
+        return pd_error_memory(err, "volume");
+    }
+    l->face = face;
+    status = prepare(l, args, old, err);
+    if (status == PD_OK) {
+        status = old ? relabel(l, args, old, err) : label_blank(l, err);
+    }
+    if (pd_target_close(l->target, &late) != PD_OK && status == PD_OK) {
+        *err = late;
+        status = late.status;
+    }
+    if (status == PD_OK) {
+        show(l);
+    }
+    pd_catalog_close(l->catalog);
+    free(l);
     return status;
 }

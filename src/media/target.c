@@ -256,6 +256,29 @@ enum pd_status pd_target_format(struct pd_target *target, const struct pd_label 
     return PD_OK;
 }
 
+enum pd_status pd_target_relabel(struct pd_target *target, const char *old_uuid,
+                                 const struct pd_label *label, pd_before_fn before, void *arg,
+                                 struct pd_error *err)
+{
+    struct pd_error found = PD_ERROR_INIT;
+    enum pd_status status = allow(target, "relabel", MOUNTED, err);
+
+    if (status != PD_OK)
+        return status;
+    if (!pd_label_is_valid(label->label) || label->block_size == 0 ||
+        strcmp(label->uuid, old_uuid) == 0)
+        return bad_call(target, "relabel: the label is not valid, or not a new one", err);
+    if (strcmp(target->label.uuid, old_uuid) != 0)
+        return bad_call(target, "relabel: another volume is mounted than the one named", err);
+    target->state = NO_VOLUME;
+    status = target->ops->relabel(target->impl, old_uuid, label, before, arg, &found);
+    if (status != PD_OK)
+        return leave_at(target, target->label.label, "relabel", status, &found, err);
+    target->label = *label;
+    target->state = MOUNTED;
+    return PD_OK;
+}
+
 enum pd_status pd_target_claim(struct pd_target *target, struct pd_error *err)
 {
     struct pd_error found = PD_ERROR_INIT;

@@ -274,6 +274,33 @@ static enum pd_status fault_format(void *impl, const struct pd_label *label, str
     return status == PD_OK ? pd_target_format(filter->inner, label, err) : status;
 }
 
+struct between {
+    struct filter *filter;
+    pd_before_fn before;
+    void *arg;
+};
+
+/* What fails here fails the first write to the medium. */
+static enum pd_status pass_between(void *arg, struct pd_error *err)
+{
+    const struct between *between = arg;
+    enum pd_status status = between->before(between->arg, err);
+
+    return status == PD_OK ? gate(between->filter, OP_WRITE, err) : status;
+}
+
+static enum pd_status fault_relabel(void *impl, const char *old_uuid, const struct pd_label *label,
+                                    pd_before_fn before, void *arg, struct pd_error *err)
+{
+    struct filter *filter = impl;
+    struct between between = {filter, before, arg};
+    enum pd_status status = gate(filter, OP_LOAD, err);
+
+    if (status == PD_OK)
+        status = pd_target_relabel(filter->inner, old_uuid, label, pass_between, &between, err);
+    return status == PD_OK ? gate(filter, OP_MARK, err) : status;
+}
+
 static enum pd_status fault_position(void *impl, struct pd_target_position *out,
                                      struct pd_error *err)
 {
@@ -469,6 +496,7 @@ const struct pd_target_ops pd_target_fault_ops = {
     .mount = fault_mount,
     .may_format = fault_may_format,
     .format = fault_format,
+    .relabel = fault_relabel,
     .claim = fault_claim,
     .position = fault_position,
     .cut = fault_cut,

@@ -69,8 +69,7 @@ static enum pd_status take_volume(struct tape *tape, const struct pd_label *labe
     return PD_OK;
 }
 
-/* Loads the medium for a label. Without a list the operator is the changer: what is in the drive.
- */
+/* Loads the medium for a label. Without a list the operator is the changer. */
 static enum pd_status load_known(struct tape *tape, const char *label, struct pd_error *err)
 {
     if (label == NULL || tape->list == NULL || tape->library)
@@ -108,11 +107,14 @@ static enum pd_status tape_mount(void *impl, const char *label, struct pd_label 
 }
 
 /* Behind a label just written the next tape file begins. */
-static enum pd_status stand_behind_label(struct tape *tape, struct pd_error *err)
+static enum pd_status take_new(struct tape *tape, const struct pd_label *label,
+                               struct pd_error *err)
 {
     struct pd_drive_pos pos = {0};
-    enum pd_status status = pd_drive_tell(tape->drive, &pos, err);
+    enum pd_status status = take_volume(tape, label, err);
 
+    if (status == PD_OK)
+        status = pd_drive_tell(tape->drive, &pos, err);
     if (status != PD_OK || !pos.known)
         return status; /* position finds it */
     tape->next_file = (uint32_t)pos.file;
@@ -152,11 +154,18 @@ static enum pd_status tape_format(void *impl, const struct pd_label *label, stru
     status = prepare(tape, label, err);
     if (status == PD_OK)
         status = pd_target_tape_write_label(tape->drive, label, err);
-    if (status == PD_OK)
-        status = take_volume(tape, label, err);
-    if (status == PD_OK)
-        status = stand_behind_label(tape, err);
-    return status;
+    return status == PD_OK ? take_new(tape, label, err) : status;
+}
+
+static enum pd_status tape_relabel(void *impl, const char *old_uuid, const struct pd_label *label,
+                                   pd_before_fn before, void *arg, struct pd_error *err)
+{
+    struct tape *tape = impl;
+    enum pd_status status = pd_target_tape_relabel(
+        tape->drive, tape->list != NULL ? tape->label : NULL, old_uuid, label, before, arg, err);
+
+    forget_volume(tape);
+    return status == PD_OK ? take_new(tape, label, err) : status;
 }
 
 static enum pd_status tape_volumes(void *impl, pd_volume_fn fn, void *arg, struct pd_error *err)
@@ -545,6 +554,7 @@ const struct pd_target_ops pd_target_tape_ops = {
     .mount = tape_mount,
     .may_format = tape_may_format,
     .format = tape_format,
+    .relabel = tape_relabel,
     .claim = tape_claim,
     .position = tape_position,
     .cut = tape_cut,

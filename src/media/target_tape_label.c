@@ -75,20 +75,28 @@ enum pd_status pd_target_tape_write_label(struct pd_drive *drive, const struct p
     return status;
 }
 
+static enum pd_status check_drive(struct pd_drive *drive, const struct pd_label *label,
+                                  struct pd_drive_status *state, struct pd_error *err)
+{
+    enum pd_status status = pd_drive_status(drive, state, err);
+
+    if (status == PD_OK && state->max_record > 0 && label->block_size > state->max_record)
+        return pd_error_set(err, PD_UNSUPPORTED, 0,
+                            "the drive writes records up to %" PRIu64 " bytes, not %" PRIu64,
+                            state->max_record, label->block_size);
+    return status;
+}
+
 /* Nothing but a blank medium may be labelled. */
 enum pd_status pd_target_tape_check_blank(struct pd_drive *drive, const struct pd_label *label,
                                           bool by_hand, struct pd_error *err)
 {
     struct pd_drive_status state;
     struct pd_label old;
-    enum pd_status status = pd_drive_status(drive, &state, err);
+    enum pd_status status = check_drive(drive, label, &state, err);
 
     if (status != PD_OK)
         return status;
-    if (state.max_record > 0 && label->block_size > state.max_record)
-        return pd_error_set(err, PD_UNSUPPORTED, 0,
-                            "the drive writes records up to %" PRIu64 " bytes, not %" PRIu64,
-                            state.max_record, label->block_size);
     status = pd_target_tape_read_label(drive, &old, err);
     if (status == PD_OK && by_hand && strcmp(old.label, label->label) != 0)
         return pd_error_set(err, PD_NO_VOLUME, 0,
@@ -168,6 +176,40 @@ enum pd_status pd_target_tape_check_cartridge(const struct pd_env *env, struct p
     if (status == PD_OK)
         status = see_it_come(env, drive, label->label, &again, err);
     return again ? pd_target_tape_check_blank(drive, label, false, err) : status;
+}
+
+/* The medium bears the label of this UUID, and may be written, with such records. */
+static enum pd_status check_old(struct pd_drive *drive, const char *old_uuid,
+                                const struct pd_label *label, struct pd_error *err)
+{
+    struct pd_drive_status state;
+    struct pd_label old;
+    enum pd_status status = check_drive(drive, label, &state, err);
+
+    if (status == PD_OK)
+        status = pd_target_tape_read_label(drive, &old, err);
+    if (status == PD_OK && strcmp(old.uuid, old_uuid) != 0)
+        return pd_error_set(err, PD_WRONG_VOLUME, 0, "the medium is volume %s %s by now", old.label,
+                            old.uuid);
+    if (status == PD_OK && state.write_protected)
+        return pd_error_set(err, PD_WRITE_PROTECTED, 0, "the medium is write protected");
+    return status;
+}
+
+enum pd_status pd_target_tape_relabel(struct pd_drive *drive, const char *fixed,
+                                      const char *old_uuid, const struct pd_label *label,
+                                      pd_before_fn before, void *arg, struct pd_error *err)
+{
+    enum pd_status status;
+
+    if (fixed != NULL && strcmp(fixed, label->label) != 0)
+        return pd_error_set(err, PD_UNSUPPORTED, 0,
+                            "in a library the label is the cartridge's barcode: it stays %s",
+                            fixed);
+    status = check_old(drive, old_uuid, label, err);
+    if (status == PD_OK)
+        status = before(arg, err);
+    return status == PD_OK ? pd_target_tape_write_label(drive, label, err) : status;
 }
 
 enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void *arg,

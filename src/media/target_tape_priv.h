@@ -37,6 +37,13 @@ PD_MUST_USE enum pd_status pd_target_tape_load_listed(struct pd_drive *drive, pd
 PD_MUST_USE enum pd_status pd_target_tape_write_label(struct pd_drive *drive,
                                                       const struct pd_label *label,
                                                       struct pd_error *err);
+/* Puts another label over that of UUID old_uuid, as target.h says. fixed: what it has to be; NULL:
+ * any.
+ */
+PD_MUST_USE enum pd_status pd_target_tape_relabel(struct pd_drive *drive, const char *fixed,
+                                                  const char *old_uuid,
+                                                  const struct pd_label *label, pd_before_fn before,
+                                                  void *arg, struct pd_error *err);
 /* Names the volume that lies in the drive; an empty drive, or something else than a volume, is
  * none. Loads it, and leaves the drive anywhere. */
 PD_MUST_USE enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void *arg,

@@ -62,6 +62,60 @@ static void test_format_refuses(void **state)
     mb_for_each(nothing_is_overwritten, false);
 }
 
+static enum pd_status note_before(void *arg, struct pd_error *err)
+{
+    int *before = arg;
+
+    ++*before;
+    return *before == 1 ? pd_error_set(err, PD_CATALOG_LOST, 0, "not now") : PD_OK;
+}
+
+/* The first try fails in what comes before; the second replaces the label, where that can be done.
+ */
+static void a_label_is_replaced(struct mb_bed *bed)
+{
+    struct pd_label label = ml_label("PD100001");
+    char old[PD_UUID_TEXT];
+    struct pd_error why = PD_ERROR_INIT;
+    int before = 0;
+    enum pd_status status;
+
+    mb_format(bed, "PD100001");
+    ml_write_file(bed->target, 1, 3);
+    ml_write_file(bed->target, 2, 1);
+    (void)snprintf(old, sizeof(old), "%s", pd_target_label(bed->target)->uuid);
+    (void)snprintf(label.uuid, sizeof(label.uuid), "%s", "00000000-0000-4000-8000-000000000000");
+    IS(pd_target_relabel(bed->target, label.uuid, &label, note_before, &before, &err), PD_INTERNAL);
+    OK(pd_target_mount(bed->target, "PD100001", &err));
+    status = pd_target_relabel(bed->target, old, &label, note_before, &before, &why);
+    assert_true(status == PD_CATALOG_LOST || status == PD_UNSUPPORTED);
+    assert_null(pd_target_label(bed->target));
+    OK(pd_target_mount(bed->target, "PD100001", &err));
+    assert_string_equal(pd_target_label(bed->target)->uuid, old);
+    ml_count(bed->target, 3);
+    ml_read_file(bed->target, 1, 3);
+    if (status == PD_UNSUPPORTED) {
+        assert_int_equal(before, 0);
+        return;
+    }
+    OK(pd_target_relabel(bed->target, old, &label, note_before, &before, &err));
+    assert_int_equal(before, 2);
+    assert_string_equal(pd_target_label(bed->target)->uuid, label.uuid);
+    ml_count(bed->target, 1);
+    ml_write_file(bed->target, 1, 2);
+    mb_reopen(bed);
+    OK(pd_target_mount(bed->target, "PD100001", &err));
+    assert_string_equal(pd_target_label(bed->target)->uuid, label.uuid);
+    ml_count(bed->target, 2);
+    ml_read_file(bed->target, 1, 2);
+}
+
+static void test_relabel(void **state)
+{
+    (void)state;
+    mb_for_each(a_label_is_replaced, false);
+}
+
 static enum pd_status count_names(void *arg, const char *label, struct pd_error *err)
 {
     unsigned *seen = arg;
@@ -415,13 +469,13 @@ static void test_lazy_marks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_label),      cmocka_unit_test(test_format_refuses),
-        cmocka_unit_test(test_volumes),    cmocka_unit_test(test_files),
-        cmocka_unit_test(test_label_file), cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_seek),       cmocka_unit_test(test_abandon),
-        cmocka_unit_test(test_unfinished), cmocka_unit_test(test_full),
-        cmocka_unit_test(test_order),      cmocka_unit_test(test_nothing_there),
-        cmocka_unit_test(test_lazy_marks),
+        cmocka_unit_test(test_label),         cmocka_unit_test(test_format_refuses),
+        cmocka_unit_test(test_relabel),       cmocka_unit_test(test_volumes),
+        cmocka_unit_test(test_files),         cmocka_unit_test(test_label_file),
+        cmocka_unit_test(test_missing),       cmocka_unit_test(test_seek),
+        cmocka_unit_test(test_abandon),       cmocka_unit_test(test_unfinished),
+        cmocka_unit_test(test_full),          cmocka_unit_test(test_order),
+        cmocka_unit_test(test_nothing_there), cmocka_unit_test(test_lazy_marks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,17 @@ static enum pd_status do_format(void *impl, const struct pd_label *label, struct
     return not_here(err);
 }
 
+static enum pd_status do_relabel(void *impl, const char *old_uuid, const struct pd_label *label,
+                                 pd_before_fn before, void *arg, struct pd_error *err)
+{
+    (void)impl;
+    (void)old_uuid;
+    (void)label;
+    (void)before;
+    (void)arg;
+    return not_here(err);
+}
+
 static enum pd_status do_begin(void *impl, const char *name, uint32_t *file_no,
                                struct pd_error *err)
 {
@@ -112,6 +123,7 @@ const struct pd_target_ops target_lib_ops = {
     .mount = do_mount,
     .may_format = do_format,
     .format = do_format,
+    .relabel = do_relabel,
     .claim = do_nothing,
     .position = do_position,
     .cut = do_open,

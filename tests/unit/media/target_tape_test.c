@@ -231,6 +231,42 @@ static void test_without_list(void **state)
     OK(pd_target_mount(bed->target, "PD100007", &err));
 }
 
+static enum pd_status count_calls(void *arg, struct pd_error *err)
+{
+    (void)err;
+    ++*(int *)arg;
+    return PD_OK;
+}
+
+/* By hand any label may follow; what lies in the drive is looked at again. */
+static void test_relabel(void **state)
+{
+    struct bed *bed = *state;
+    struct pd_label label = ml_label("PD100007"), old = ml_label("PD100001");
+    int calls = 0;
+
+    (void)snprintf(label.uuid, sizeof(label.uuid), "%s", "00000000-0000-4000-8000-000000000000");
+    format(bed, "PD100001");
+    ml_write_file(bed->target, 1, 2);
+    IS(pd_target_relabel(bed->target, old.uuid, &label, count_calls, &calls, &err), PD_UNSUPPORTED);
+    reopen(bed, false);
+    OK(pd_target_mount(bed->target, NULL, &err));
+    OK(pd_target_relabel(bed->target, old.uuid, &label, count_calls, &calls, &err));
+    assert_int_equal(calls, 1);
+    ml_count(bed->target, 1);
+    ml_write_file(bed->target, 1, 1);
+    reopen(bed, false);
+    OK(pd_target_mount(bed->target, "PD100007", &err));
+    ml_count(bed->target, 2);
+    ml_read_file(bed->target, 1, 1);
+
+    /* it is read again before: here it has gone meanwhile */
+    assert_int_equal(truncate(bed->image, 0), 0);
+    IS(pd_target_relabel(bed->target, label.uuid, &old, count_calls, &calls, &err), PD_IO);
+    assert_int_equal(calls, 1);
+    assert_null(pd_target_label(bed->target));
+}
+
 static void test_unterminated(void **state)
 {
     struct bed *bed = *state;
@@ -345,6 +381,7 @@ int main(void)
         CASE(test_blank),           CASE(test_killed_format),    CASE(test_protected),
         CASE(test_wrong_cartridge), CASE(test_without_list),     CASE(test_unterminated),
         CASE(test_bad_records),     CASE(test_other_block_size), CASE(test_empty_file),
+        CASE(test_relabel),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

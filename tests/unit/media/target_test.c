@@ -131,12 +131,20 @@ static enum pd_status lie_close(void *impl, struct pd_error *err)
     return answer(impl, err);
 }
 
+static enum pd_status lie_relabel(void *impl, const char *old_uuid, const struct pd_label *label,
+                                  pd_before_fn before, void *arg, struct pd_error *err)
+{
+    (void)old_uuid, (void)label, (void)before, (void)arg;
+    return answer(impl, err);
+}
+
 static const struct pd_target_ops lies = {
     .scheme = "liar",
     .volumes = lie_volumes,
     .mount = lie_mount,
     .may_format = lie_format,
     .format = lie_format,
+    .relabel = lie_relabel,
     .claim = lie_claim,
     .position = lie_position,
     .cut = lie_open,
