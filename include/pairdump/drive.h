@@ -41,6 +41,8 @@ struct pd_drive_status {
     struct pd_drive_pos pos;
     char medium[64];      /* barcode or image name, "" if unknown */
     bool seen; /* that is what lies in the drive for certain, not only said to be there */
+    unsigned density;     /* SCSI density code of the medium, 0 if unknown */
+    bool cleaning;        /* the drive asks to be cleaned; also without a medium */
 };
 
 enum pd_space_kind { PD_SPACE_RECORDS, PD_SPACE_FILES };

@@ -19,6 +19,7 @@
 
 #include <stdint.h>
 
+#include "pairdump/drive.h"
 #include "pairdump/env.h"
 #include "pairdump/label.h"
 
@@ -101,6 +102,10 @@ struct pd_target_ops {
     enum pd_status (*close_file)(void *impl, struct pd_error *err);
     enum pd_status (*space_left)(void *impl, struct pd_target_space *out, struct pd_error *err);
     enum pd_status (*unmount)(void *impl, struct pd_error *err); /* unload; leave the volume */
+    /* Leaves the volume, loads what lies in the drive, whatever it is, rewinds it, and tells what the
+     * drive says; *out is filled as far as can be when there is none (PD_NO_MEDIUM), too.
+     * PD_UNSUPPORTED: there is no drive. */
+    enum pd_status (*drive)(void *impl, struct pd_drive_status *out, struct pd_error *err);
     enum pd_status (*close)(void *impl, struct pd_error *err); /* frees impl even on error */
 };
 
@@ -162,6 +167,8 @@ PD_MUST_USE enum pd_status pd_target_unmount(struct pd_target *target, struct pd
 /* For who is done with the volume: in a library its cartridge goes back to its slot. NULL: PD_OK.
  */
 PD_MUST_USE enum pd_status pd_target_put_back(struct pd_target *target, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_target_drive(struct pd_target *target, struct pd_drive_status *out,
+                                           struct pd_error *err);
 /* Closes and frees; NULL: PD_OK. */
 PD_MUST_USE enum pd_status pd_target_close(struct pd_target *target, struct pd_error *err);
 

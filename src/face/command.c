@@ -14,7 +14,8 @@ const struct pd_option pd_command_globals[] = {
 };
 
 static const char *const catalog_words[] = {"init", "check", "export", "import", NULL};
-static const char *const tape_words[] = {"status", "load", "unload", "inventory", NULL};
+static const char *const tape_words[] = {"status", "load",   "unload",    "eject",
+                                         "rewind", "inventory", NULL};
 static const char *const completion_words[] = {"bash", NULL};
 
 const struct pd_command pd_command_table[] = {
@@ -54,7 +55,7 @@ const struct pd_command pd_command_table[] = {
      "With --relabel OLD, the tape in the drive: it has to bear that label, and be scratch (see\n"
      "volumes --scratch). What was on it is lost.",
      pd_cmd_label_options, NULL, pd_cmd_label},
-    {"tape", "status|load|unload|inventory TARGET [VOLUME]", "look at and move volumes",
+    {"tape", "status|load|unload|eject|rewind|inventory TARGET [VOLUME]", "look at and move volumes",
      "inventory also takes a changer, mtx:DEVICE or cmd:PATH: what is in the library, and in the\n"
      "catalog.",
      pd_cmd_tape_options, tape_words, pd_cmd_tape},

@@ -245,6 +245,12 @@ static void warn_of_cleaning(struct pd_drive_st *st, const struct mtget *state)
                 st->device);
 }
 
+static unsigned density_of(const struct mtget *state)
+{
+    return (unsigned)((unsigned long)(state->mt_dsreg & (long)MT_ST_DENSITY_MASK) >>
+                      MT_ST_DENSITY_SHIFT);
+}
+
 /* All that is written is on the tape, and st writes no filemark of its own. */
 static enum pd_status finish(struct pd_drive_st *st, struct pd_error *err)
 {
@@ -287,9 +293,8 @@ static enum pd_status st_load(void *impl, const char *medium, struct pd_error *e
     }
     warn_of_cleaning(st, &state);
     pd_log_line(st->env->log, PD_LOG_DEBUG,
-                "%s: medium of density 0x%02lx, records up to %" PRIu64 " bytes%s", st->device,
-                (unsigned long)(state.mt_dsreg & (long)MT_ST_DENSITY_MASK) >> MT_ST_DENSITY_SHIFT,
-                st->max_record, st->read_only ? ", write protected" : "");
+                "%s: medium of density 0x%02x, records up to %" PRIu64 " bytes%s", st->device,
+                density_of(&state), st->max_record, st->read_only ? ", write protected" : "");
     pd_drive_st_at_start(st);
     st->loaded = true;
     return PD_OK;
@@ -321,17 +326,23 @@ static enum pd_status st_status(void *impl, struct pd_drive_status *out, struct 
     int code;
 
     out->max_record = st->max_record;
-    if (!st->loaded || st->fd < 0)
+    if (st->fd < 0)
         return PD_OK;
     code = pd_drive_st_get(st, &state);
-    if (code != 0)
+    if (code != 0 && st->loaded)
         return pd_drive_st_fail(st, code, "ask for the state of the drive", err);
+    if (code != 0)
+        return PD_OK;
     warn_of_cleaning(st, &state);
+    out->cleaning = GMT_CLN(state.mt_gstat) != 0;
+    if (!st->loaded)
+        return PD_OK;
     if (GMT_DR_OPEN(state.mt_gstat)) {
         st->loaded = false;
         return PD_OK;
     }
     out->loaded = true;
+    out->density = density_of(&state);
     out->write_protected = st->read_only;
     out->capacity = st->capacity;
     out->pos = st->pos;

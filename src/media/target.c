@@ -497,6 +497,22 @@ enum pd_status pd_target_put_back(struct pd_target *target, struct pd_error *err
     return target != NULL && target->caps.library ? pd_target_unmount(target, err) : PD_OK;
 }
 
+enum pd_status pd_target_drive(struct pd_target *target, struct pd_drive_status *out,
+                               struct pd_error *err)
+{
+    struct pd_error found = PD_ERROR_INIT;
+    enum pd_status status = allow(target, "drive", NO_VOLUME | MOUNTED, err);
+
+    memset(out, 0, sizeof(*out));
+    if (status != PD_OK)
+        return status;
+    target->state = NO_VOLUME;
+    status = target->ops->drive(target->impl, out, &found);
+    if (status == PD_OK && !out->loaded)
+        return bad_call(target, "drive: it is empty, and said OK", err);
+    return leave(target, "drive", status, &found, err);
+}
+
 enum pd_status pd_target_close(struct pd_target *target, struct pd_error *err)
 {
     struct pd_error found = PD_ERROR_INIT;

@@ -477,14 +477,6 @@ out:
     return status;
 }
 
-/* A folder may hold what somebody wants back: that it goes away is for its owner to do. */
-static enum pd_status disk_relabel(void *impl, const char *old_uuid, const struct pd_label *label,
-                                   pd_before_fn before, void *arg, struct pd_error *err)
-{
-    (void)impl, (void)old_uuid, (void)label, (void)before, (void)arg;
-    return pd_error_set(err, PD_UNSUPPORTED, 0, "remove its folder, and label a new one");
-}
-
 /* ---- the rest ---- */
 
 static enum pd_status disk_position(void *impl, struct pd_target_position *out,
@@ -550,7 +542,7 @@ const struct pd_target_ops pd_target_disk_ops = {
     .mount = disk_mount,
     .may_format = disk_may_format,
     .format = disk_format,
-    .relabel = disk_relabel,
+    .relabel = pd_target_disk_relabel,
     .claim = pd_target_disk_claim,
     .position = disk_position,
     .cut = pd_target_disk_cut,
@@ -566,6 +558,7 @@ const struct pd_target_ops pd_target_disk_ops = {
     .close_file = disk_close_file,
     .space_left = disk_space_left,
     .unmount = disk_unmount,
+    .drive = pd_target_disk_drive,
     .close = disk_close,
 };
 

@@ -200,3 +200,19 @@ enum pd_status pd_target_disk_cut(void *impl, uint32_t file_no, struct pd_error 
                ? pd_target_disk_scan(disk->folder_fd, disk->folder_name, folder, err)
                : status;
 }
+
+/* ---- what disks do not ---- */
+
+/* A folder may hold what somebody wants back: that it goes away is for its owner to do. */
+enum pd_status pd_target_disk_relabel(void *impl, const char *old_uuid, const struct pd_label *label,
+                                   pd_before_fn before, void *arg, struct pd_error *err)
+{
+    (void)impl, (void)old_uuid, (void)label, (void)before, (void)arg;
+    return pd_error_set(err, PD_UNSUPPORTED, 0, "remove its folder, and label a new one");
+}
+
+enum pd_status pd_target_disk_drive(void *impl, struct pd_drive_status *out, struct pd_error *err)
+{
+    (void)impl, (void)out;
+    return pd_error_set(err, PD_UNSUPPORTED, 0, "a disk is no tape drive");
+}

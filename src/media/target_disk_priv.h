@@ -9,7 +9,7 @@
 
 #include <sys/types.h>
 
-#include "pairdump/label.h"
+#include "pairdump/target.h"
 
 #define PD_TARGET_DISK_PARTIAL ".partial"
 #define PD_TARGET_DISK_README  "README.txt"
@@ -129,5 +129,13 @@ PD_MUST_USE enum pd_status pd_target_disk_read(void *impl, void *buf, size_t siz
                                                struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_disk_seek(void *impl, uint64_t record, uint64_t record_size,
                                                struct pd_error *err);
+
+/* Both PD_UNSUPPORTED. */
+PD_MUST_USE enum pd_status pd_target_disk_relabel(void *impl, const char *old_uuid,
+                                                  const struct pd_label *label,
+                                                  pd_before_fn before, void *arg,
+                                                  struct pd_error *err);
+PD_MUST_USE enum pd_status pd_target_disk_drive(void *impl, struct pd_drive_status *out,
+                                                struct pd_error *err);
 
 #endif

@@ -479,6 +479,14 @@ static void log_calls(const struct filter *filter)
     pd_log_line(filter->env->log, PD_LOG_INFO, "fault filter: calls%s", text);
 }
 
+static enum pd_status fault_drive(void *impl, struct pd_drive_status *out, struct pd_error *err)
+{
+    struct filter *filter = impl;
+    enum pd_status status = gate(filter, OP_LOAD, err);
+
+    return status == PD_OK ? pd_target_drive(filter->inner, out, err) : status;
+}
+
 static enum pd_status fault_close(void *impl, struct pd_error *err)
 {
     struct filter *filter = impl;
@@ -512,6 +520,7 @@ const struct pd_target_ops pd_target_fault_ops = {
     .close_file = fault_close_file,
     .space_left = fault_space_left,
     .unmount = fault_unmount,
+    .drive = fault_drive,
     .close = fault_close,
 };
 

@@ -72,9 +72,8 @@ static enum pd_status take_volume(struct tape *tape, const struct pd_label *labe
 /* Loads the medium for a label. Without a list the operator is the changer. */
 static enum pd_status load_known(struct tape *tape, const char *label, struct pd_error *err)
 {
-    if (label == NULL || tape->list == NULL || tape->library)
-        return pd_drive_load(tape->drive, tape->library ? label : NULL, err);
-    return pd_target_tape_load_listed(tape->drive, tape->list, tape->list_arg, label, err);
+    return tape->library ? pd_drive_load(tape->drive, label, err)
+                         : pd_target_tape_load(tape->drive, tape->list, tape->list_arg, label, err);
 }
 
 /* Without a list what lies in the drive says nothing of the volume that was asked for: that one may
@@ -535,6 +534,14 @@ static enum pd_status tape_unmount(void *impl, struct pd_error *err)
     return pd_drive_unload(tape->drive, err);
 }
 
+static enum pd_status tape_drive(void *impl, struct pd_drive_status *out, struct pd_error *err)
+{
+    struct tape *tape = impl;
+
+    forget_volume(tape);
+    return pd_target_tape_drive(tape->drive, out, err);
+}
+
 static enum pd_status tape_close(void *impl, struct pd_error *err)
 {
     struct tape *tape = impl;
@@ -570,6 +577,7 @@ const struct pd_target_ops pd_target_tape_ops = {
     .close_file = tape_close_file,
     .space_left = tape_space_left,
     .unmount = tape_unmount,
+    .drive = tape_drive,
     .close = tape_close,
 };
 

@@ -212,6 +212,49 @@ enum pd_status pd_target_tape_relabel(struct pd_drive *drive, const char *fixed,
     return status == PD_OK ? pd_target_tape_write_label(drive, label, err) : status;
 }
 
+struct search {
+    const char *label;
+    bool found;
+};
+
+static enum pd_status compare(void *arg, const char *label, struct pd_error *err)
+{
+    struct search *search = arg;
+
+    (void)err;
+    if (strcmp(label, search->label) == 0)
+        search->found = true;
+    return PD_OK;
+}
+
+enum pd_status pd_target_tape_load(struct pd_drive *drive, pd_media_list_fn list, void *list_arg,
+                                   const char *label, struct pd_error *err)
+{
+    struct search search = {label, false};
+    enum pd_status status;
+
+    if (label == NULL || list == NULL)
+        return pd_drive_load(drive, NULL, err);
+    status = list(list_arg, compare, &search, err);
+    if (status == PD_OK && !search.found)
+        status = pd_error_set(err, PD_NOT_FOUND, 0, "no medium %s for this drive", label);
+    return status == PD_OK ? pd_drive_load(drive, label, err) : status;
+}
+
+enum pd_status pd_target_tape_drive(struct pd_drive *drive, struct pd_drive_status *out,
+                                    struct pd_error *err)
+{
+    struct pd_error ignored = PD_ERROR_INIT;
+    enum pd_status status = pd_drive_load(drive, NULL, err);
+
+    if (status == PD_OK)
+        status = pd_drive_rewind(drive, err);
+    if (status == PD_OK)
+        return pd_drive_status(drive, out, err);
+    (void)!pd_drive_status(drive, out, &ignored); /* why it is not loaded is known */
+    return status;
+}
+
 enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void *arg,
                                    struct pd_error *err)
 {
@@ -227,29 +270,4 @@ enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void
         return PD_OK;
     *err = found;
     return status;
-}
-
-struct search {
-    const char *label;
-    bool found;
-};
-
-static enum pd_status compare(void *arg, const char *label, struct pd_error *err)
-{
-    struct search *search = arg;
-
-    (void)err;
-    search->found = search->found || strcmp(label, search->label) == 0;
-    return PD_OK;
-}
-
-enum pd_status pd_target_tape_load_listed(struct pd_drive *drive, pd_media_list_fn list,
-                                          void *list_arg, const char *label, struct pd_error *err)
-{
-    struct search search = {label, false};
-    enum pd_status status = list(list_arg, compare, &search, err);
-
-    if (status == PD_OK && !search.found)
-        status = pd_error_set(err, PD_NOT_FOUND, 0, "no medium %s for this drive", label);
-    return status == PD_OK ? pd_drive_load(drive, label, err) : status;
 }

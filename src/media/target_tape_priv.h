@@ -29,10 +29,6 @@ PD_MUST_USE enum pd_status pd_target_tape_check_cartridge(const struct pd_env *e
 PD_MUST_USE enum pd_status pd_target_tape_identify(const struct pd_env *env, struct pd_drive *drive,
                                                    bool library, const char *label,
                                                    struct pd_label *out, struct pd_error *err);
-/* Loads a medium of the list by its name, and none that would be new. */
-PD_MUST_USE enum pd_status pd_target_tape_load_listed(struct pd_drive *drive, pd_media_list_fn list,
-                                                      void *list_arg, const char *label,
-                                                      struct pd_error *err);
 /* Writes it from the start of the medium, with a synchronous filemark. */
 PD_MUST_USE enum pd_status pd_target_tape_write_label(struct pd_drive *drive,
                                                       const struct pd_label *label,
@@ -44,6 +40,14 @@ PD_MUST_USE enum pd_status pd_target_tape_relabel(struct pd_drive *drive, const 
                                                   const char *old_uuid,
                                                   const struct pd_label *label, pd_before_fn before,
                                                   void *arg, struct pd_error *err);
+/* Loads the medium for a label; NULL, or without a list, where the operator is the changer: what is in
+ * the drive. */
+PD_MUST_USE enum pd_status pd_target_tape_load(struct pd_drive *drive, pd_media_list_fn list,
+                                               void *list_arg, const char *label,
+                                               struct pd_error *err);
+/* Loads what is in the drive, and tells of it, as target.h says. */
+PD_MUST_USE enum pd_status pd_target_tape_drive(struct pd_drive *drive, struct pd_drive_status *out,
+                                                struct pd_error *err);
 /* Names the volume that lies in the drive; an empty drive, or something else than a volume, is
  * none. Loads it, and leaves the drive anywhere. */
 PD_MUST_USE enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void *arg,

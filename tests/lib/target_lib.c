@@ -117,6 +117,13 @@ static enum pd_status do_position(void *impl, struct pd_target_position *out, st
     return not_here(err);
 }
 
+static enum pd_status do_drive(void *impl, struct pd_drive_status *out, struct pd_error *err)
+{
+    (void)impl;
+    (void)out;
+    return not_here(err);
+}
+
 const struct pd_target_ops target_lib_ops = {
     .scheme = "memory",
     .volumes = do_volumes,
@@ -139,5 +146,6 @@ const struct pd_target_ops target_lib_ops = {
     .close_file = do_nothing,
     .space_left = do_space,
     .unmount = do_nothing,
+    .drive = do_drive,
     .close = do_nothing,
 };

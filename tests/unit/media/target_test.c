@@ -138,6 +138,12 @@ static enum pd_status lie_relabel(void *impl, const char *old_uuid, const struct
     return answer(impl, err);
 }
 
+static enum pd_status lie_drive(void *impl, struct pd_drive_status *out, struct pd_error *err)
+{
+    out->loaded = ((struct liar *)impl)->number > 0;
+    return answer(impl, err);
+}
+
 static const struct pd_target_ops lies = {
     .scheme = "liar",
     .volumes = lie_volumes,
@@ -160,6 +166,7 @@ static const struct pd_target_ops lies = {
     .close_file = lie_plain,
     .space_left = lie_space,
     .unmount = lie_plain,
+    .drive = lie_drive,
     .close = lie_close,
 };
 
@@ -234,7 +241,12 @@ static void test_success_has_a_result(void **state)
     (void)state;
     memset(record, 0, ML_BLOCK);
     OK(pd_target_mount(target, "PD100001", &err));
+    struct pd_drive_status drive;
+    OK(pd_target_drive(target, &drive, &err));
+    assert_null(pd_target_label(target));
     liar.number = 0;
+    IS(pd_target_drive(target, &drive, &err), PD_INTERNAL);
+    OK(pd_target_mount(target, "PD100001", &err));
     IS(pd_target_position(target, &position, &err), PD_INTERNAL);
     IS(pd_target_begin(target, "a", &number, &err), PD_INTERNAL);
     IS(pd_target_write(target, record, ML_BLOCK, &err), PD_INTERNAL);
