@@ -237,6 +237,8 @@ struct pd_drive_report {
     char alerts[1024]; /* TapeAlert flags that are set, "4 media, 20 cleaning-required"; "": none */
     uint64_t write_corrected, write_uncorrected; /* errors since the drive began to count */
     uint64_t read_corrected, read_uncorrected;   /* PD_COUNT_UNKNOWN: it does not tell */
+    /* joined: */
+    char label[PD_LABEL_TEXT];
 };
 typedef enum pd_status (*pd_drive_report_fn)(void *arg, const struct pd_drive_report *report,
                                              struct pd_error *err);

@@ -64,6 +64,7 @@ static void read_row(struct pd_sql_stmt *stmt, struct pd_drive_report *r)
     r->write_uncorrected = (uint64_t)pd_sql_int(stmt, 7);
     r->read_corrected = (uint64_t)pd_sql_int(stmt, 8);
     r->read_uncorrected = (uint64_t)pd_sql_int(stmt, 9);
+    pd_cat_text(stmt, 10, r->label, sizeof r->label);
 }
 
 enum pd_status pd_catalog_drive_reports(struct pd_catalog *catalog, int64_t volume_id,
@@ -72,12 +73,13 @@ enum pd_status pd_catalog_drive_reports(struct pd_catalog *catalog, int64_t volu
     struct pd_sql_stmt *stmt = NULL;
     struct pd_drive_report row;
     bool more = true;
-    enum pd_status status =
-        pd_cat_query(catalog, &stmt, err,
-                     "SELECT id, volume_id, drive, taken, source, alerts, write_corrected,"
-                     " write_uncorrected, read_corrected, read_uncorrected FROM drive_report"
-                     " WHERE volume_id = ? OR ? = 0 ORDER BY id",
-                     "ii", volume_id, volume_id);
+    enum pd_status status = pd_cat_query(
+        catalog, &stmt, err,
+        "SELECT r.id, r.volume_id, r.drive, r.taken, r.source, r.alerts, r.write_corrected,"
+        " r.write_uncorrected, r.read_corrected, r.read_uncorrected, v.label"
+        " FROM drive_report r JOIN volume v ON v.id = r.volume_id"
+        " WHERE r.volume_id = ? OR ? = 0 ORDER BY r.id",
+        "ii", volume_id, volume_id);
 
     while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
         read_row(stmt, &row);

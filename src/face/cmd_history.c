@@ -71,6 +71,65 @@ static enum pd_status show_verification(void *arg, const struct pd_verification_
     return pd_catalog_damage(view->catalog, row->id, show_damage, &inner, err);
 }
 
+static void put_count(json_t *item, const char *name, uint64_t count)
+{
+    json_object_set_new(item, name,
+                        count == PD_COUNT_UNKNOWN ? json_null() : pd_render_json_u64(count));
+}
+
+static void print_counts(FILE *out, const char *what, uint64_t corrected, uint64_t uncorrected)
+{
+    if (corrected != PD_COUNT_UNKNOWN) {
+        fprintf(out, "; %s errors %" PRIu64 " corrected", what, corrected);
+    }
+    if (uncorrected != PD_COUNT_UNKNOWN) {
+        fprintf(out, "; %s errors %" PRIu64 " not corrected", what, uncorrected);
+    }
+}
+
+static enum pd_status show_report(void *arg, const struct pd_drive_report *report,
+                                  struct pd_error *err)
+{
+    struct history_view *view = arg;
+    FILE *out = view->face->out;
+    char when[32];
+
+    (void)err;
+    if (view->list) {
+        json_t *item = json_object();
+        json_object_set_new(item, "volume", json_string(report->label));
+        json_object_set_new(item, "drive", pd_render_json_path(report->drive));
+        json_object_set_new(item, "taken", pd_render_json_time(report->taken));
+        json_object_set_new(item, "source", json_string(report->source));
+        json_object_set_new(item, "alerts", json_string(report->alerts));
+        put_count(item, "write_corrected", report->write_corrected);
+        put_count(item, "write_uncorrected", report->write_uncorrected);
+        put_count(item, "read_corrected", report->read_corrected);
+        put_count(item, "read_uncorrected", report->read_uncorrected);
+        json_array_append_new(view->list, item);
+        return PD_OK;
+    }
+    pd_render_time(report->taken, when, sizeof when);
+    fprintf(out, "%s %-8s drive ", when, report->label);
+    pd_render_print_path(out, report->drive);
+    fprintf(out, ": %s%s", report->alerts[0] ? "alerts " : "no alert", report->alerts);
+    print_counts(out, "write", report->write_corrected, report->write_uncorrected);
+    print_counts(out, "read", report->read_corrected, report->read_uncorrected);
+    fputc('\n', out);
+    return PD_OK;
+}
+
+static enum pd_status show_reports(struct pd_face *face, struct pd_catalog *catalog,
+                                   int64_t volume_id, struct pd_error *err)
+{
+    struct history_view view = {.face = face, .list = face->json ? json_array() : NULL};
+
+    if (view.list) {
+        json_object_set_new(face->json, "drive_reports", view.list);
+    }
+    return pd_catalog_drive_reports(catalog, volume_id, show_report, &view, err);
+}
+
 enum pd_status pd_cmd_history(struct pd_face *face, const struct pd_args *args,
                               struct pd_error *err)
 {
@@ -92,6 +151,9 @@ enum pd_status pd_cmd_history(struct pd_face *face, const struct pd_args *args,
     }
     if (view.list) {
         json_object_set_new(face->json, "history", view.list);
+    }
+    if (status == PD_OK) {
+        status = show_reports(face, view.catalog, volume->id, err);
     }
     pd_catalog_close(view.catalog);
     free(volume);

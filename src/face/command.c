@@ -45,8 +45,8 @@ const struct pd_command pd_command_table[] = {
     {"volumes", "[OPTION] [VOLUME...]", "list the volumes, and say what is to become of them",
      "Those named, or all. A volume that a run is at work on is busy.", pd_cmd_volumes_options,
      NULL, pd_cmd_volumes},
-    {"history", "[VOLUME]", "every verification ever made", NULL, pd_cmd_history_options, NULL,
-     pd_cmd_history},
+    {"history", "[VOLUME]", "every verification ever made, and what drives told", NULL,
+     pd_cmd_history_options, NULL, pd_cmd_history},
     {"safe", "PATH...", "which source files may be deleted",
      "Safe is a file that is held whole and unchanged, and all of its copies are verified.\n"
      "Exit 0 only if every file under PATH is safe.",
@@ -55,7 +55,8 @@ const struct pd_command pd_command_table[] = {
      "With --relabel OLD, the tape in the drive: it has to bear that label, and be scratch (see\n"
      "volumes --scratch). What was on it is lost.",
      pd_cmd_label_options, NULL, pd_cmd_label},
-    {"tape", "status|load|unload|eject|rewind|inventory TARGET [VOLUME]", "look at and move volumes",
+    {"tape", "status|load|unload|eject|rewind|inventory TARGET [VOLUME]",
+     "look at and move volumes",
      "inventory also takes a changer, mtx:DEVICE or cmd:PATH: what is in the library, and in the\n"
      "catalog.",
      pd_cmd_tape_options, tape_words, pd_cmd_tape},

@@ -41,6 +41,9 @@ void pd_dump_lose_copy(struct pd_dumping *d, size_t i, const struct pd_error *wh
     }
     copy->status = why->status;
     copy->error = *why;
+    if (!hung) {
+        pd_dump_report_drive(d, i);
+    }
     copy->volume.state = PD_VOLUME_BAD; /* not to be appended to; what it holds stays recorded */
     if (copy->volume.id != 0 && pd_book_volume(&d->book, &copy->volume, &late) != PD_OK) {
         pd_log_error(d->env->log, PD_LOG_WARN, &late);

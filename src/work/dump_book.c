@@ -407,6 +407,23 @@ enum pd_status pd_book_volume(struct pd_dump_book *book, const struct pd_volume_
     return append(book, &entry, true, false, err);
 }
 
+enum pd_status pd_book_report(struct pd_dump_book *book, const char *volume_uuid,
+                              const struct pd_drive_report *report, struct pd_error *err)
+{
+    struct pd_entry_text entry = entry_of("report");
+
+    pd_entry_word(&entry, volume_uuid);
+    pd_entry_word(&entry, report->drive);
+    pd_entry_number(&entry, report->taken);
+    pd_entry_word(&entry, report->source);
+    pd_entry_word(&entry, report->alerts);
+    put_u64(&entry, report->write_corrected);
+    put_u64(&entry, report->write_uncorrected);
+    put_u64(&entry, report->read_corrected);
+    put_u64(&entry, report->read_uncorrected);
+    return append(book, &entry, true, false, err);
+}
+
 enum pd_status pd_book_state(struct pd_dump_book *book, const struct pd_dump_row *row,
                              struct pd_error *err)
 {

@@ -17,6 +17,8 @@
  *               <bad-files> <message> {<record or -> <path or -> <status>}...
  *     labelled  <uuid>
  *     volume    <uuid> <state> <tape-files> <used> <last-written>
+ *     report    <volume-uuid> <drive> <taken> <source> <alerts> <write-corrected>
+ *               <write-uncorrected> <read-corrected> <read-uncorrected> (-1: not told)
  *     state     <state> <status> <finished> <archives> <files> <bytes> <problems> <skipped>
  *
  * and notes for a later run alone:
@@ -120,6 +122,9 @@ PD_MUST_USE enum pd_status pd_book_labelled(struct pd_dump_book *book, const cha
                                             struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_volume(struct pd_dump_book *book,
                                           const struct pd_volume_row *volume,
+                                          struct pd_error *err);
+PD_MUST_USE enum pd_status pd_book_report(struct pd_dump_book *book, const char *volume_uuid,
+                                          const struct pd_drive_report *report,
                                           struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_state(struct pd_dump_book *book, const struct pd_dump_row *row,
                                          struct pd_error *err);

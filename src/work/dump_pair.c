@@ -35,11 +35,13 @@ enum pd_status pd_dump_close_pair(struct pd_dumping *d, enum pd_dump_closing why
     if (status == PD_OK) {
         status = save_volumes(d, err);
     }
+    pd_dump_report_drives(d);
     if (status == PD_OK && why == PD_PAIR_LAST) {
         status = pd_dump_set_state(d, PD_DUMP_VERIFY, err);
     }
     if (status == PD_OK) {
         status = pd_dump_verify_pair(d, why == PD_PAIR_FULL || why == PD_PAIR_OLD, err);
+        pd_dump_report_drives(d);
     }
     d->pair_start = d->archive_count;
     d->pairs++;

@@ -62,6 +62,7 @@ struct pd_dumping {
     bool mounted;            /* the pair that they were written to is mounted again */
     bool all_written;        /* no batch is left, and nothing waits to be recorded */
     bool goes_on;            /* a resume: when it comes to nothing, another can */
+    bool no_drive_logs;      /* it was said that drives are not asked */
     bool untold;             /* the journal has what the catalog could not be told */
     uint64_t need;           /* bytes that are still to be written to each copy, about */
     size_t pairs;            /* used so far */
@@ -92,6 +93,11 @@ PD_MUST_USE enum pd_status pd_dump_open_pool(struct pd_dumping *d,
 void pd_dump_release(struct pd_dumping *d, bool done);
 /* From the first archive to the verdict, and the release of everything in d; gives the status of the run. */
 enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, struct pd_error *err);
+
+/* dump_report.c: asks the tape drives what they count and complain of (drive_log.h), for the
+ * catalog; the result of the dump never depends on it. */
+void pd_dump_report_drives(struct pd_dumping *d);
+void pd_dump_report_drive(struct pd_dumping *d, size_t copy);
 
 /* dump_sweep.c: removes from the state folder what kills have left of books that nobody needs. */
 void pd_dump_sweep(const struct pd_env *env, struct pd_catalog *catalog, const char *state_dir);

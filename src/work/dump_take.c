@@ -375,6 +375,31 @@ static enum pd_status take_volume(struct pd_catalog *catalog, struct pd_dump_boo
     return pd_catalog_volume_update(catalog, &row, err);
 }
 
+static enum pd_status take_report(struct pd_catalog *catalog, struct pd_dump_book *book,
+                                  struct reader *r, struct pd_error *err)
+{
+    struct pd_drive_report report = {.id = 0};
+    struct pd_volume_row volume;
+    const char *uuid = word(r);
+    enum pd_status status;
+
+    (void)book;
+    snprintf(report.drive, sizeof report.drive, "%s", word(r));
+    report.taken = number(r);
+    snprintf(report.source, sizeof report.source, "%s", word(r));
+    snprintf(report.alerts, sizeof report.alerts, "%s", word(r));
+    report.write_corrected = count(r);
+    report.write_uncorrected = count(r);
+    report.read_corrected = count(r);
+    report.read_uncorrected = count(r);
+    status = check(r, err);
+    if (status == PD_OK) {
+        status = pd_catalog_volume_find(catalog, uuid, &volume, err);
+    }
+    report.volume_id = status == PD_OK ? volume.id : 0;
+    return status == PD_OK ? pd_catalog_drive_report_add(catalog, &report, err) : status;
+}
+
 static enum pd_status take_state(struct pd_catalog *catalog, struct pd_dump_book *book,
                                  struct reader *r, struct pd_error *err)
 {
@@ -403,7 +428,7 @@ enum pd_status pd_book_take(struct pd_catalog *catalog, void *arg, const struct 
     } kinds[] = {
         {"listed", take_listed},   {"begin", take_begin},       {"written", take_written},
         {"abandon", take_abandon}, {"verified", take_verified}, {"labelled", take_labelled},
-        {"volume", take_volume},   {"state", take_state},
+        {"volume", take_volume},   {"state", take_state},       {"report", take_report},
     };
     struct reader reader = {.entry = entry};
     const char *kind = word(&reader);

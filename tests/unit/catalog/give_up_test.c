@@ -240,6 +240,7 @@ static void what_drives_told_comes_back(void **state)
     cat_ok(c, pd_catalog_drive_reports(c->catalog, report.volume_id, note, &seen, &c->err));
     assert_int_equal(seen.n, 1);
     report.id = seen.last.id;
+    (void)snprintf(report.label, sizeof report.label, "V1");
     assert_memory_equal(&seen.last, &report, sizeof report);
     report.volume_id = other;
     report.taken = 9;

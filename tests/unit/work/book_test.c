@@ -233,6 +233,57 @@ static void a_volume_changes(void **state)
     assert_int_equal(bl_number(b, "COUNT(*)", "volume WHERE label = 'V2' AND tape_files = 1"), 1);
 }
 
+/* An operator may have said something while the journal waited. */
+static void what_an_operator_said_of_a_volume_stays(void **state)
+{
+    static const enum pd_volume_state said[] = {PD_VOLUME_RETIRED, PD_VOLUME_SCRATCH,
+                                                PD_VOLUME_GONE};
+    struct bl_bed *b = *state;
+    struct pd_volume_row row;
+
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        char text[96];
+        (void)snprintf(text, sizeof text, "UPDATE volume SET state = '%s' WHERE label = 'V1'",
+                       pd_volume_state_name(said[i]));
+        cat_sql(b->c, text);
+        put_volume(b, PD_VOLUME_APPENDABLE, 1000 + i);
+        put_volume(b, PD_VOLUME_FULL_STATE, 1000 + i);
+        bl_take_next(b, "volume");
+        bl_take_next(b, "volume");
+        cat_ok(b->c, pd_catalog_volume_find(b->c->catalog, "V1", &row, &b->c->err));
+        assert_int_equal(row.state, said[i]);
+        assert_int_equal(row.used, 1000 + i);
+        put_volume(b, PD_VOLUME_BAD, 1000);
+        bl_take_next(b, "volume");
+        cat_ok(b->c, pd_catalog_volume_find(b->c->catalog, "V1", &row, &b->c->err));
+        assert_int_equal(row.state, i == 0 ? PD_VOLUME_BAD : said[i]);
+    }
+}
+
+static void what_a_drive_told_is_taken(void **state)
+{
+    struct bl_bed *b = *state;
+    const struct pd_drive_report report = {.drive = "IBM ULT3580-TD8 10WT0\n",
+                                           .taken = 77,
+                                           .source = "sg_logs",
+                                           .alerts = "4 media",
+                                           .write_corrected = 12,
+                                           .write_uncorrected = 0,
+                                           .read_corrected = PD_COUNT_UNKNOWN,
+                                           .read_uncorrected = INT64_MAX};
+
+    cat_ok(b->c, pd_book_report(&b->book, b->volumes[1].uuid, &report, &b->c->err));
+    bl_take_next(b, "report");
+    assert_int_equal(bl_number(b, "COUNT(*)",
+                               "drive_report r JOIN volume v ON v.id = r.volume_id"
+                               " WHERE v.label = 'V2' AND r.taken = 77 AND r.alerts = '4 media'"
+                               " AND r.source = 'sg_logs' AND r.write_corrected = 12"
+                               " AND r.write_uncorrected = 0 AND r.read_corrected = -1"
+                               " AND r.read_uncorrected = 9223372036854775807"),
+                     1);
+    assert_int_equal(bl_number(b, "COUNT(*)", "drive_report"), 1);
+}
+
 /* What another dump has finished there meanwhile stays; what it only began does not count. */
 static void a_volume_that_another_dump_has_used_since_stays(void **state)
 {
@@ -323,6 +374,8 @@ int main(void)
         TEST(an_archive_is_abandoned),
         TEST(a_copy_is_verified),
         TEST(a_volume_changes),
+        TEST(what_an_operator_said_of_a_volume_stays),
+        TEST(what_a_drive_told_is_taken),
         TEST(a_volume_that_another_dump_has_used_since_stays),
         TEST(a_label_is_told),
         TEST(a_dump_gets_on),
