@@ -6,22 +6,25 @@
 #include "command.h"
 #include "pairdump/check.h"
 #include "pairdump/dump.h"
+#include "pairdump/registry.h"
 #include "pairdump/restore.h"
 #include "pairdump/sample.h"
 #include "pairdump/size.h"
 #include "pairdump/space.h"
 #include "render.h"
+#include "scratch.h"
 
 const struct pd_option pd_cmd_test_dump_options[] = {
     {"size", 0, "SIZE", "bytes of test data (default 64M)"},
     {"files", 0, "N", "files of test data (default 200)"},
     {"seed", 0, "N", "seed of the test data (default 1)"},
-    {"to", 0, "TARGET", "scratch target of one copy; its volumes stay; repeatable"},
-    {"scratch", 0, "DIR", "folder for everything temporary (default $TMPDIR or /tmp)"},
+    {"to", 0, "TARGET", "target of one copy; its volumes stay; repeatable"},
+    {"scratch", 0, NULL, "for tapes: overwrite what lies in the drives, blank or scratch"},
+    {"folder", 0, "DIR", "folder for everything temporary (default $TMPDIR or /tmp)"},
     {"batch-size", 0, "SIZE", "bytes of one archive"},
     {"batch-files", 0, "N", "files in one archive"},
     {"block-size", 0, "SIZE", "bytes of one record"},
-    {"keep", 0, NULL, "leave the scratch folder"},
+    {"keep", 0, NULL, "leave the temporary folder"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -31,6 +34,9 @@ struct rehearsal {
     char source[540], back[540], catalog_url[560], state[540], tape[2][560];
     struct pd_catalog *catalog;
     struct pd_dump_summary summary;
+    struct pd_sample_options sample;
+    struct pd_pool_config pool;
+    struct pd_scratch *scratch; /* tapes, or NULL */
     uint64_t differences;
 };
 
@@ -42,10 +48,10 @@ static enum pd_status make_folder(const char *path, struct pd_error *err)
     return PD_OK;
 }
 
-static enum pd_status make_scratch(struct rehearsal *r, const struct pd_args *args, uint64_t size,
-                                   struct pd_error *err)
+static enum pd_status make_root(struct rehearsal *r, const struct pd_args *args, uint64_t size,
+                                struct pd_error *err)
 {
-    const char *parent = pd_args_get(args, "scratch");
+    const char *parent = pd_args_get(args, "folder");
     bool own_targets = !pd_args_flag(args, "to");
     enum pd_status status;
 
@@ -53,7 +59,7 @@ static enum pd_status make_scratch(struct rehearsal *r, const struct pd_args *ar
         parent = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
     }
     if (strlen(parent) > 400 || parent[0] != '/') {
-        return pd_error_set(err, PD_USAGE, 0, "--scratch takes a short absolute path");
+        return pd_error_set(err, PD_USAGE, 0, "--folder takes a short absolute path");
     }
     /* source, restored tree and, on mock tapes, two copies */
     status = pd_space_check(parent, pd_mul_sat(size, own_targets ? 4 : 2), 32 * 1048576, err);
@@ -63,8 +69,8 @@ static enum pd_status make_scratch(struct rehearsal *r, const struct pd_args *ar
     snprintf(r->root, sizeof r->root, "%s/pairdump-test.XXXXXX", parent);
     if (!mkdtemp(r->root)) {
         r->root[0] = '\0';
-        return pd_error_set(err, pd_status_from_errno(errno), errno,
-                            "cannot make a scratch folder in %s", parent);
+        return pd_error_set(err, pd_status_from_errno(errno), errno, "cannot make a folder in %s",
+                            parent);
     }
     snprintf(r->source, sizeof r->source, "%s/source", r->root);
     snprintf(r->back, sizeof r->back, "%s/restored", r->root);
@@ -82,39 +88,84 @@ static enum pd_status make_scratch(struct rehearsal *r, const struct pd_args *ar
     return status;
 }
 
-static enum pd_status dump_it(struct rehearsal *r, const struct pd_args *args,
-                              struct pd_error *err)
+static enum pd_status make_pool(struct rehearsal *r, const struct pd_args *args,
+                                struct pd_error *err)
 {
-    const char *paths[] = {r->source};
-    struct pd_pool_config pool = {0};
-    struct pd_dump_options options = {.name = "test-dump",
-                                      .source = {.paths = paths, .path_count = 1, .cwd = "/"},
-                                      .pool = &pool,
-                                      .config = r->face->config,
-                                      .state_dir = r->state};
     enum pd_status status;
 
     if (pd_args_flag(args, "to")) {
-        status = pd_face_pool(r->face, args, &pool, err);
-    } else {
-        status = pd_pool_config_init("default", &pool, err);
-        for (int i = 0; i < 2 && status == PD_OK; i++) {
-            pool.copies[i] = strdup(r->tape[i]);
-            status = pool.copies[i] ? PD_OK : pd_error_memory(err, "targets");
-            pool.copy_count = (size_t)i + 1;
+        return pd_face_pool(r->face, args, &r->pool, err);
+    }
+    status = pd_pool_config_init("default", &r->pool, err);
+    for (size_t i = 0; i < 2 && status == PD_OK; i++) {
+        r->pool.copies[i] = strdup(r->tape[i]);
+        status = r->pool.copies[i] ? PD_OK : pd_error_memory(err, "targets");
+        r->pool.copy_count = i + 1;
+    }
+    return status == PD_OK ? pd_args_size(args, "batch-size", &r->pool.batch_size, err) : status;
+}
+
+/* What lies in a drive is overwritten only when that is said. */
+static enum pd_status check_targets(struct rehearsal *r, const struct pd_args *args,
+                                    struct pd_error *err)
+{
+    const char **urls = NULL;
+    size_t count = 0;
+    bool scratch = pd_args_flag(args, "scratch");
+    enum pd_status status = pd_args_all(args, "to", &urls, &count, err);
+
+    if (status == PD_OK && scratch && count == 0) {
+        status = pd_error_set(err, PD_USAGE, 0, "--scratch is for the drives named with --to");
+    }
+    for (size_t i = 0; i < count && status == PD_OK && !scratch; i++) {
+        if (pd_target_url_exclusive(urls[i])) {
+            status = pd_error_set(err, PD_USAGE, 0,
+                                  "%s: a drive is tried with --scratch only, which overwrites the "
+                                  "blank or scratch tape in it",
+                                  urls[i]);
         }
-        if (status == PD_OK) {
-            status = pd_args_size(args, "batch-size", &pool.batch_size, err);
-        }
     }
-    if (status == PD_OK) {
-        status = pd_catalog_open(&r->face->env, r->catalog_url, true, &r->catalog, err);
+    free(urls);
+    if (status == PD_OK && scratch) {
+        r->scratch = calloc(1, sizeof *r->scratch);
+        status = r->scratch ? PD_OK : pd_error_memory(err, "drives");
     }
-    if (status == PD_OK) {
-        status = pd_dump_run(&r->face->env, r->catalog, &options, &r->summary, err);
-    }
-    pd_pool_config_release(&pool);
     return status;
+}
+
+/* The test's own catalog knows the tapes as a pair that is to be appended to. */
+static enum pd_status open_catalog(struct rehearsal *r, struct pd_error *err)
+{
+    enum pd_status status = pd_catalog_open(&r->face->env, r->catalog_url, true, &r->catalog, err);
+
+    for (size_t i = 0; status == PD_OK && r->scratch && i < r->scratch->count; i++) {
+        status = pd_catalog_volume_add(r->catalog, &r->scratch->copies[i].row, err);
+    }
+    return status;
+}
+
+static enum pd_status label_tapes(struct rehearsal *r, struct pd_error *err)
+{
+    return pd_scratch_begin(r->face, &r->pool, r->scratch, err);
+}
+
+static enum pd_status make_data(struct rehearsal *r, struct pd_error *err)
+{
+    return pd_sample_make(&r->face->env, r->source, &r->sample, err);
+}
+
+static enum pd_status dump_it(struct rehearsal *r, struct pd_error *err)
+{
+    const char *paths[] = {r->source};
+    struct pd_dump_options options = {.name = "test-dump",
+                                      .source = {.paths = paths, .path_count = 1, .cwd = "/"},
+                                      .pool = &r->pool,
+                                      .config = r->face->config,
+                                      .state_dir = r->state};
+    enum pd_status status = open_catalog(r, err);
+
+    return status == PD_OK ? pd_dump_run(&r->face->env, r->catalog, &options, &r->summary, err)
+                           : status;
 }
 
 static enum pd_status verify_it(struct rehearsal *r, struct pd_error *err)
@@ -163,43 +214,67 @@ static enum pd_status compare_it(struct rehearsal *r, struct pd_error *err)
     return pd_sample_compare(&r->face->env, r->source, below, show_difference, r, err);
 }
 
-static enum pd_status rehearse(struct rehearsal *r, const struct pd_args *args,
-                               struct pd_error *err)
+static uint64_t rate(uint64_t bytes, uint64_t ns)
 {
-    struct pd_sample_options sample = {.bytes = 64 * 1048576, .files = 200, .seed = 1};
-    enum pd_status status;
-    uint64_t began = pd_clock_monotonic(r->face->env.clock);
+    return ns > 0 ? (uint64_t)((double)bytes / ((double)ns / 1e9)) : 0;
+}
 
-    if ((status = pd_args_size(args, "size", &sample.bytes, err)) != PD_OK ||
-        (status = pd_args_u64(args, "files", &sample.files, err)) != PD_OK ||
-        (status = pd_args_u64(args, "seed", &sample.seed, err)) != PD_OK) {
-        return status;
+/* Both drives at once: each had to keep this pace. */
+static void show_drives(const struct rehearsal *r)
+{
+    const struct pd_dump_summary *sum = &r->summary;
+    json_t *list = r->face->json ? json_array() : NULL;
+
+    for (size_t i = 0; r->scratch && i < r->scratch->count && i < sum->copy_count; i++) {
+        const struct pd_scratch_copy *copy = &r->scratch->copies[i];
+        uint64_t bytes = sum->copies[i].bytes;
+        if (list) {
+            json_t *item = json_object();
+            json_object_set_new(item, "target", pd_render_json_path(copy->row.location));
+            json_object_set_new(item, "volume", json_string(copy->label.label));
+            json_object_set_new(item, "bytes", pd_render_json_u64(bytes));
+            json_object_set_new(item, "write_bytes_per_second",
+                                pd_render_json_u64(rate(bytes, sum->write_ns)));
+            json_object_set_new(item, "read_bytes_per_second",
+                                pd_render_json_u64(rate(bytes, sum->verify_ns)));
+            json_array_append_new(list, item);
+            continue;
+        }
+        char size[24], written[24], back[24];
+        pd_format_size(bytes, size, sizeof size);
+        pd_format_size(rate(bytes, sum->write_ns), written, sizeof written);
+        pd_format_size(rate(bytes, sum->verify_ns), back, sizeof back);
+        fprintf(r->face->out, "%-8s  %s written at %s/s, read back at %s/s; ", copy->label.label,
+                size, written, back);
+        pd_render_print_path(r->face->out, copy->row.location);
+        fputc('\n', r->face->out);
     }
-    if (sample.files == 0) {
-        return pd_error_set(err, PD_USAGE, 0, "--files is at least 1");
+    if (list) {
+        json_object_set_new(r->face->json, "drives", list);
     }
-    status = make_scratch(r, args, sample.bytes, err);
-    const struct {
-        const char *name;
-        int step;
-    } steps[] = {{"made test data", 0}, {"dumped and verified", 1}, {"verified again", 2},
-                 {"restored", 3},       {"compared: identical", 4}};
+}
+
+static const struct {
+    const char *name;
+    enum pd_status (*run)(struct rehearsal *r, struct pd_error *err);
+    bool tapes; /* only with tapes to overwrite */
+} steps[] = {
+    {"labelled the tapes", label_tapes, true}, {"made test data", make_data, false},
+    {"dumped and verified", dump_it, false},   {"verified again", verify_it, false},
+    {"restored", restore_it, false},           {"compared: identical", compare_it, false},
+};
+
+static enum pd_status run_steps(struct rehearsal *r, uint64_t began, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == PD_OK; i++) {
-        switch (steps[i].step) {
-        case 0:
-            status = pd_sample_make(&r->face->env, r->source, &sample, err);
-            break;
-        case 1:
-            status = dump_it(r, args, err);
-            break;
-        case 2:
-            status = verify_it(r, err);
-            break;
-        case 3:
-            status = restore_it(r, err);
-            break;
-        default:
-            status = compare_it(r, err);
+        if (steps[i].tapes && !r->scratch) {
+            continue;
+        }
+        status = r->scratch ? pd_scratch_check(r->scratch, err) : PD_OK;
+        if (status == PD_OK) {
+            status = steps[i].run(r, err);
         }
         if (status == PD_OK && !r->face->json) {
             char took[24];
@@ -212,32 +287,74 @@ static enum pd_status rehearse(struct rehearsal *r, const struct pd_args *args,
     return status;
 }
 
+static enum pd_status rehearse(struct rehearsal *r, const struct pd_args *args,
+                               struct pd_error *err)
+{
+    enum pd_status status;
+    uint64_t began = pd_clock_monotonic(r->face->env.clock);
+
+    r->sample = (struct pd_sample_options){.bytes = 64 * 1048576, .files = 200, .seed = 1};
+    if ((status = pd_args_size(args, "size", &r->sample.bytes, err)) != PD_OK ||
+        (status = pd_args_u64(args, "files", &r->sample.files, err)) != PD_OK ||
+        (status = pd_args_u64(args, "seed", &r->sample.seed, err)) != PD_OK) {
+        return status;
+    }
+    if (r->sample.files == 0) {
+        return pd_error_set(err, PD_USAGE, 0, "--files is at least 1");
+    }
+    if ((status = check_targets(r, args, err)) != PD_OK ||
+        (status = make_root(r, args, r->sample.bytes, err)) != PD_OK ||
+        (status = make_pool(r, args, err)) != PD_OK) {
+        return status;
+    }
+    status = run_steps(r, began, err);
+    if (status == PD_OK && r->scratch) {
+        show_drives(r);
+    }
+    return status;
+}
+
+static enum pd_status clean_up(struct rehearsal *r, bool keep, enum pd_status status,
+                               struct pd_error *err)
+{
+    struct pd_error late = PD_ERROR_INIT;
+
+    pd_catalog_close(r->catalog);
+    if (r->scratch && pd_scratch_end(r->scratch, &late) != PD_OK && status == PD_OK) {
+        *err = late;
+        status = late.status;
+    }
+    pd_pool_config_release(&r->pool);
+    if (r->root[0] && keep) {
+        fprintf(stderr, "pairdump: kept %s\n", r->root);
+    } else if (r->root[0] && pd_sample_remove(r->root, &late) != PD_OK && status == PD_OK) {
+        *err = late;
+        status = late.status;
+    }
+    free(r->scratch);
+    return status;
+}
+
 enum pd_status pd_cmd_test_dump(struct pd_face *face, const struct pd_args *args,
                                 struct pd_error *err)
 {
     struct rehearsal *r = calloc(1, sizeof *r);
-    struct pd_error late = PD_ERROR_INIT;
     enum pd_status status = r ? pd_args_words(args, 0, 0, err) : pd_error_memory(err, "test");
 
+    if (!r) {
+        return status;
+    }
+    r->face = face;
     if (status == PD_OK) {
-        r->face = face;
         status = rehearse(r, args, err);
     }
-    if (r) {
-        pd_catalog_close(r->catalog);
-    }
-    if (r && r->root[0] && pd_args_flag(args, "keep")) {
-        fprintf(stderr, "pairdump: kept %s\n", r->root);
-    } else if (r && r->root[0] && pd_sample_remove(r->root, &late) != PD_OK && status == PD_OK) {
-        *err = late;
-        status = late.status;
-    }
-    if (r && face->json && status == PD_OK) {
+    if (face->json && status == PD_OK) {
         json_object_set_new(face->json, "files", pd_render_json_u64(r->summary.row.files));
         json_object_set_new(face->json, "bytes", pd_render_json_u64(r->summary.row.bytes));
         json_object_set_new(face->json, "seconds_dump",
                             json_real((double)r->summary.total_ns / 1e9));
     }
+    status = clean_up(r, pd_args_flag(args, "keep"), status, err);
     free(r);
     return status;
 }

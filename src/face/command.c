@@ -67,7 +67,8 @@ const struct pd_command pd_command_table[] = {
      pd_cmd_doctor_options, NULL, pd_cmd_doctor},
     {"test-dump", "[--size SIZE] [--files N] [--seed N]",
      "rehearse: dump, verify, restore and compare reproducible data",
-     "Without --to, on two mock tapes in a scratch folder; everything is removed again.",
+     "Without --to, on two mock tapes in a temporary folder; everything is removed again.\n"
+     "With --to tape:... --to tape:... --scratch, on the tapes in these drives.",
      pd_cmd_test_dump_options, NULL, pd_cmd_test_dump},
     {"completion", "bash", "print a completion script", NULL, pd_cmd_completion_options,
      completion_words, pd_cmd_completion},

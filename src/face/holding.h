@@ -7,7 +7,7 @@
 #include "command.h"
 #include "pairdump/claim.h"
 
-enum { PD_HOLDING_MAX = 4 };
+enum { PD_HOLDING_MAX = PD_COPIES_MAX };
 
 struct pd_holding {
     struct pd_catalog *catalog;

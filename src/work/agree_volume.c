@@ -384,7 +384,8 @@ enum pd_status pd_agree_volume(const struct pd_agree_run *run, struct pd_target 
     if (status == PD_OK)
         status = check_copies(&look, err);
     /* a bad volume is known not to be as recorded */
-    if (status == PD_OK && !look.lost && look.row.state != PD_VOLUME_BAD)
+    if (status == PD_OK && !look.lost && look.row.state != PD_VOLUME_BAD &&
+        look.row.state != PD_VOLUME_SCRATCH)
         status = check_count(&look, err);
     if (status == PD_OK && !look.lost)
         run->summary->volumes++;

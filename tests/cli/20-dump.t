@@ -88,5 +88,5 @@ mkdir "$T/foreign"
 echo mine >"$T/foreign/letter"
 exits 2 "a foreign folder is refused" $PD dump --to "disk:$T/foreign" --to "disk:$T/d" "$T/src"
 ok "and left alone" test "$(ls "$T/foreign")" = letter
-exits 0 "test-dump" $PD test-dump --size 3M --files 30 --scratch "$T"
+exits 0 "test-dump" $PD test-dump --size 3M --files 30 --folder "$T"
 tap_done
