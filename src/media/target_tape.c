@@ -76,30 +76,18 @@ static enum pd_status load_known(struct tape *tape, const char *label, struct pd
                          : pd_target_tape_load(tape->drive, tape->list, tape->list_arg, label, err);
 }
 
-/* Without a list what lies in the drive says nothing of the volume that was asked for: that one may
- * lie on a shelf. */
-static bool is_not_here(const struct tape *tape, const char *label, enum pd_status status)
-{
-    return label != NULL && tape->list == NULL &&
-           (status == PD_WRONG_VOLUME || status == PD_BLANK || status == PD_FOREIGN);
-}
-
 static enum pd_status tape_mount(void *impl, const char *label, struct pd_label *out,
                                  struct pd_error *err)
 {
     struct tape *tape = impl;
-    struct pd_error why = PD_ERROR_INIT;
     enum pd_status status;
 
     forget_volume(tape);
     status = load_known(tape, label, err);
     if (status == PD_OK)
         status = pd_target_tape_identify(tape->env, tape->drive, tape->library, label, out, err);
-    if (is_not_here(tape, label, status)) {
-        why = *err;
-        status =
-            pd_error_set(err, PD_NOT_FOUND, 0, "%s is not in the drive: %s", label, why.message);
-    }
+    if (tape->list == NULL && label != NULL)
+        status = pd_target_tape_not_here(label, status, err);
     if (status == PD_OK)
         status = take_volume(tape, out, err);
     return status;

@@ -271,3 +271,13 @@ enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void
     *err = found;
     return status;
 }
+
+enum pd_status pd_target_tape_not_here(const char *label, enum pd_status status,
+                                       struct pd_error *err)
+{
+    struct pd_error why = *err;
+
+    if (status != PD_WRONG_VOLUME && status != PD_BLANK && status != PD_FOREIGN)
+        return status;
+    return pd_error_set(err, PD_NOT_FOUND, 0, "%s is not in the drive: %s", label, why.message);
+}

@@ -29,6 +29,10 @@ PD_MUST_USE enum pd_status pd_target_tape_check_cartridge(const struct pd_env *e
 PD_MUST_USE enum pd_status pd_target_tape_identify(const struct pd_env *env, struct pd_drive *drive,
                                                    bool library, const char *label,
                                                    struct pd_label *out, struct pd_error *err);
+/* Without a changer what lies in the drive says nothing of the volume that was asked for, which may lie
+ * on a shelf: PD_NOT_FOUND. */
+enum pd_status pd_target_tape_not_here(const char *label, enum pd_status status,
+                                       struct pd_error *err);
 /* Writes it from the start of the medium, with a synchronous filemark. */
 PD_MUST_USE enum pd_status pd_target_tape_write_label(struct pd_drive *drive,
                                                       const struct pd_label *label,
