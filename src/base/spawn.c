@@ -26,6 +26,7 @@ struct run {
     pid_t pid;
     int fds[2]; /* to read its output and its errors; -1: closed */
     bool too_much;
+    uint64_t started;
 };
 
 static void close_end(int *fd)
@@ -266,7 +267,7 @@ static enum pd_status reap(const struct run *run, struct pd_error *err)
 }
 
 /* PD_OK: it may go on. */
-static enum pd_status may_go_on(const struct run *run, uint64_t started, struct pd_error *err)
+static enum pd_status may_go_on(const struct run *run, struct pd_error *err)
 {
     const struct pd_spawn *spawn = run->spawn;
     char limit[24];
@@ -276,7 +277,7 @@ static enum pd_status may_go_on(const struct run *run, uint64_t started, struct 
                             spawn->out_max);
     }
     if (spawn->timeout_ns != 0 &&
-        pd_clock_monotonic(run->env->clock) - started >= spawn->timeout_ns) {
+        pd_clock_monotonic(run->env->clock) - run->started >= spawn->timeout_ns) {
         pd_format_duration(spawn->timeout_ns, limit, sizeof limit);
         return pd_error_set(err, PD_HUNG, 0, "%s did not end within %s", spawn->program, limit);
     }
@@ -285,7 +286,6 @@ static enum pd_status may_go_on(const struct run *run, uint64_t started, struct 
 
 static enum pd_status see_through(struct run *run, char *chunk, struct pd_error *err)
 {
-    uint64_t started = pd_clock_monotonic(run->env->clock);
     enum pd_status status = PD_OK;
     bool ended = false;
 
@@ -298,7 +298,7 @@ static enum pd_status see_through(struct run *run, char *chunk, struct pd_error 
         if (status != PD_OK) {
             (void)pd_error_memory(err, "what a program says");
         } else if (!ended || (run->too_much && !run->spawn->finish)) {
-            status = may_go_on(run, started, err);
+            status = may_go_on(run, err);
         }
     }
     if (!ended && !end_early(run)) {
@@ -330,6 +330,7 @@ enum pd_status pd_spawn_run(const struct pd_env *env, const struct pd_spawn *spa
     if (!chunk) {
         return pd_error_memory(err, "what a program says");
     }
+    run.started = pd_clock_monotonic(env->clock); /* what it does before we look counts, too */
     status = start(&run, err);
     if (status == PD_OK) {
         status = see_through(&run, chunk, err);
