@@ -7,6 +7,9 @@
  * so that the tape node may be open); its answer is binary (--raw), and a page that is not as SPC
  * and SSC have it is refused whole.
  *
+ * A unit attention that the drive has for this host goes to whoever asks next, and so may be lost
+ * to st: ask only when the medium will be mounted anew before more is written to it.
+ *
  * A mock drive has no log; with DIR/sg in its folder (mock:DIR) that is the node, for tests.
  */
 #ifndef PAIRDUMP_DRIVE_LOG_H

@@ -20,6 +20,7 @@
 #define PAGE_MAX   65540 /* a length of 16 bits, and the head */
 #define ERR_MAX    2048
 #define SYSFS      128
+#define ATTENTION  6 /* exit code of sg_logs: the drive had something else to say first */
 
 /* ---- which node, and which drive ---- */
 
@@ -150,6 +151,10 @@ static enum pd_status ask(const struct pd_env *env, const char *program, const c
 
     snprintf(which, sizeof(which), "--page=0x%02x", page);
     status = pd_spawn_run(env, &spawn, &result, err);
+    if (status == PD_OK && result.exit_code == ATTENTION) {
+        pd_spawn_result_free(&result);
+        status = pd_spawn_run(env, &spawn, &result, err);
+    }
     if (status == PD_OK && result.exit_code != 0)
         status = ended_badly(page, &result, err);
     if (status == PD_OK)

@@ -177,6 +177,23 @@ static void test_ask(void **state)
     assert_true(log.taken > 0);
 }
 
+/* Whatever else the drive had to say is said once. */
+static void test_attention(void **state)
+{
+    struct bed *bed = *state;
+    struct pd_drive_log log;
+
+    say(bed,
+        "#!/bin/sh\n"
+        "said=$5.said\n"
+        "[ -f \"$said\" ] || { : >\"$said\"; echo 'unit attention' >&2; exit 6; }\n"
+        "[ \"$4\" = --page=0x2e ] && printf '\\056\\0\\0\\005\\0\\004\\0\\001\\001' || exit 9\n");
+    OK(pd_drive_log_take(&bed->env, bed->url, &log, &err));
+    assert_true(log.alerts == 8);
+    say(bed, "#!/bin/sh\necho 'unit attention' >&2\nexit 6\n");
+    IS(pd_drive_log_take(&bed->env, bed->url, &log, &err), PD_IO);
+}
+
 static void test_refusals(void **state)
 {
     struct bed *bed = *state;
@@ -212,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_wrong_pages),
         CASE(test_ask),
         CASE(test_refusals),
+        CASE(test_attention),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
