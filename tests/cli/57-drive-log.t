@@ -52,6 +52,9 @@ exits 0 "garbage" $PD dump --name three --block-size 64K --to "mock:$T/a" --to "
 silent err "log page|sg_logs" "is not told of"
 same "$(reports)" 4 "and nothing is kept"
 rm "$T/bin/sg_logs"
+for folder in ${OLD_PATH//:/ }; do
+    find "$folder" -maxdepth 1 ! -type d ! -name sg_logs -exec ln -s -t "$T/none" {} + 2>/dev/null
+done
 exits 0 "not installed" env PATH="$T/none" $PD -v dump --name four --block-size 64K --to "mock:$T/a" --to "mock:$T/b" "$T/src"
 same "$(grep -c 'sg_logs is not installed (package sg3-utils)' "$T/err")" 1 "is said once"
 exits 0 "without -v" env PATH="$T/none" $PD dump --name five --block-size 64K --to "mock:$T/a" --to "mock:$T/b" "$T/src"
