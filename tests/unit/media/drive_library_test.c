@@ -722,15 +722,15 @@ static void nothing_hangs(void **state)
 static void it_does_not_come(void **state)
 {
     struct bed bed;
-    char *text;
+    char *mock = realpath("tests/lib/mock-mtx", NULL), *text;
 
     (void)state;
     set_up(&bed, SMALL);
-    text = ml_text("#!/bin/sh\n[ \"$1\" = load ] || exec '%s/tests/lib/mock-mtx' -f '%s' \"$@\"\n",
-                   get_current_dir_name(), bed.state);
+    text = ml_text("#!/bin/sh\n[ \"$1\" = load ] || exec '%s' -f '%s' \"$@\"\n", mock, bed.state);
     put(bed.robot, text);
     refuses(&bed, "PD0001", PD_NOT_READY, "shows it elsewhere; look at it");
     free(text);
+    free(mock);
     tear_down(&bed);
 }
 
