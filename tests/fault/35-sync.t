@@ -61,6 +61,23 @@ count mixed mock disk $((ARCHIVES + 1))
 cp "$T/rare" "$T/disks"
 count disks disk disk $((ARCHIVES + 1))
 
+# Tables of contents that wait are bounded, too: 500 paths of 3.5 KB are nearly 2 MB of them.
+fresh tables
+deep=$T/deep
+for _ in $(seq 14); do
+    deep=$deep/$(printf 'x%.0s' {1..250})
+done
+mkdir -p "$deep"
+for i in $(seq 3000); do
+    : >"$deep/$i"
+done
+{ cat "$T/rare" && printf '[pool p]\ncopy1=fault:load@99=EIO:mock:%s\ncopy2=mock:%s\nbatch-files=500\n' \
+    "$a" "$b"; } >"$T/tables"
+exits 0 "$name: is done" $PD -v -c "$T/tables" dump --name "$name" "$T/deep"
+same "$(calls mark)" 8 "$name: seven archives"
+same "$(calls sync)" 3 "$name: when five wait, at the end, and with the index"
+rm -rf "$a" "$b" "$T/deep"
+
 # ---- kills ----
 
 # killed NAME CONF FAULT COPY WRITTEN: so many archives are in the journal then (the catalog may be
