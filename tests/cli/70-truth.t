@@ -164,8 +164,8 @@ says err "never finished" "and that is why"
 
 # ---- holes ----
 fresh
-truncate -s 6G "$W/src/hole"
+truncate -s 10G "$W/src/hole"
 echo end >>"$W/src/hole"
-printf '[pairdump]\nstall-timeout = 2s\n' >"$W/conf"
+printf '[pairdump]\nstall-timeout = 3s\n' >"$W/conf"
 exits 0 "a large hole is not taken for a hung drive" $PD -c "$W/conf" dump "${pair[@]}" "$W/src"
 tap_done
