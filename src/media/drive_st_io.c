@@ -196,6 +196,12 @@ static enum pd_status write_failed(struct pd_drive_st *st, size_t len, int code,
     return pd_drive_st_fail(st, code, what, err);
 }
 
+/* By what the operator said of the medium; our tapes have records of one size. */
+static bool is_full(const struct pd_drive_st *st, size_t len)
+{
+    return st->capacity > 0 && pd_mul_sat(st->pos.object - st->pos.file, len) > st->capacity;
+}
+
 static ssize_t put_record(struct pd_drive_st *st, const void *buf, size_t len)
 {
     ssize_t n;
@@ -235,6 +241,7 @@ enum pd_status pd_drive_st_write(void *impl, const void *buf, size_t len, bool *
     if (n < 0)
         return write_failed(st, len, code, err);
     count_record(st);
+    *early_warning = *early_warning || is_full(st, len);
     pd_drive_st_ends_here(st);
     if ((size_t)n != len)
         return pd_error_set(err, PD_SHORT_WRITE, 0, "%s took %zd of %zu bytes", st->device, n, len);
