@@ -202,6 +202,19 @@ static void find_limit(struct pd_drive_st *st)
         st->max_record /= 2;
 }
 
+/* After a reset st refuses all but a rewind: at once if it knows, else from the first answer on
+ * that is not plain good, as that to a step back from the start. The rewind behind it ends that. 0
+ * or errno. */
+static int rewind_anew(struct pd_drive_st *st)
+{
+    int code = pd_drive_st_op(st, MTREW, 1);
+
+    if (code != 0)
+        return code;
+    (void)pd_drive_st_op(st, MTBSR, 1);
+    return pd_drive_st_op(st, MTREW, 1);
+}
+
 /* Variable blocks, and what of the driver's options is ours to set. */
 static enum pd_status set_up(struct pd_drive_st *st, struct pd_error *err)
 {
@@ -211,6 +224,9 @@ static enum pd_status set_up(struct pd_drive_st *st, struct pd_error *err)
     uint64_t object;
     int code;
 
+    code = rewind_anew(st);
+    if (code != 0)
+        return pd_drive_st_fail(st, code, "rewind", err);
     find_limit(st);
     code = pd_drive_st_op(st, MTSETBLK, 0);
     if (code != 0)
@@ -225,9 +241,6 @@ static enum pd_status set_up(struct pd_drive_st *st, struct pd_error *err)
     if (code != 0)
         pd_log_line(st->env->log, PD_LOG_DEBUG, "%s: the door cannot be locked: %s", st->device,
                     strerrordesc_np(code));
-    code = pd_drive_st_op(st, MTREW, 1);
-    if (code != 0)
-        return pd_drive_st_fail(st, code, "rewind", err);
     code = pd_drive_st_object(st, &object);
     if (code != 0)
         return pd_error_set(err, PD_UNSUPPORTED, code,

@@ -191,6 +191,72 @@ static void test_reset(void **state)
     free(buf);
 }
 
+/* Who has the drive after one that it was reset for, or was reset for nobody, finds it as good as
+ * new. */
+static void test_reset_before(void **state)
+{
+    char *buf = calloc(2, RECORD);
+    struct pd_drive *drive;
+    size_t got = 0;
+    bool early;
+
+    (void)state;
+    assert_non_null(buf);
+    if (ml_tape() != NULL) {
+        drive = open_with("blank", NULL, NULL);
+        OK(pd_drive_load(drive, NULL, &err));
+        put(drive, buf, 3);
+        OK(pd_drive_marks(drive, 1, false, &err));
+        OK(pd_drive_close(drive, &err));
+        drive = open_with("reset", NULL, NULL);
+        OK(pd_drive_load(drive, NULL, &err));
+        for (int i = 0; i < 3; i++)
+            OK(pd_drive_read(drive, buf, 2 * RECORD, &got, &err));
+        stands(drive, 0, 3, 3);
+        OK(pd_drive_end(drive, &err));
+        put(drive, buf, 1);
+        ml_change("reset", NULL, NULL);
+        IS(pd_drive_write(drive, buf, RECORD, &early, &err), PD_IO);
+        IS(pd_drive_close(drive, &err), PD_IO);
+        OK(pd_drive_st_open(ml_env(), ml_tape(), NULL, &drive, &err));
+        OK(pd_drive_load(drive, NULL, &err));
+        OK(pd_drive_end(drive, &err));
+        OK(pd_drive_unload(drive, &err));
+        OK(pd_drive_close(drive, &err));
+        ml_change("none", NULL, NULL); /* the door is not locked */
+    }
+    free(buf);
+}
+
+/* What the operator calls full is full, though the drive would take more. */
+static void test_capacity(void **state)
+{
+    const struct pd_drive_st_options options = {.capacity = 5 * RECORD - 1};
+    char *buf = calloc(1, RECORD);
+    struct pd_drive *drive = NULL;
+    bool early = true;
+
+    (void)state;
+    assert_non_null(buf);
+    if (ml_tape() != NULL) {
+        ml_change("blank", NULL, NULL);
+        OK(pd_drive_st_open(ml_env(), ml_tape(), &options, &drive, &err));
+        OK(pd_drive_load(drive, NULL, &err));
+        put(drive, buf, 1);
+        OK(pd_drive_marks(drive, 1, false, &err));
+        put(drive, buf, 2);
+        OK(pd_drive_write(drive, buf, RECORD, &early, &err));
+        assert_false(early);
+        OK(pd_drive_write(drive, buf, RECORD, &early, &err));
+        assert_true(early);
+        OK(pd_drive_write(drive, buf, RECORD, &early, &err)); /* for the index */
+        assert_true(early);
+        OK(pd_drive_marks(drive, 1, false, &err));
+        OK(pd_drive_close(drive, &err));
+    }
+    free(buf);
+}
+
 static void test_long_records(void **state)
 {
     struct pd_drive_status status = {0};
@@ -230,7 +296,8 @@ int main(void)
         cmocka_unit_test(test_no_drives),    cmocka_unit_test(test_rewinding_nodes),
         cmocka_unit_test(test_empty),        cmocka_unit_test(test_bad_read),
         cmocka_unit_test(test_bad_write),    cmocka_unit_test(test_reset),
-        cmocka_unit_test(test_long_records),
+        cmocka_unit_test(test_long_records), cmocka_unit_test(test_reset_before),
+        cmocka_unit_test(test_capacity),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
