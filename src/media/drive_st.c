@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <scsi/sg.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -44,6 +45,33 @@ int pd_drive_st_object(struct pd_drive_st *st, uint64_t *out)
         return errno;
     *out = (uint64_t)at.mt_blkno;
     return at.mt_blkno >= 0 ? 0 : EIO;
+}
+
+bool pd_drive_st_place(struct pd_drive_st *st, uint64_t *object, uint64_t *file)
+{
+    /* SSC-5, 7.7: READ POSITION, long form */
+    enum { READ_POSITION = 0x34, LONG_FORM = 6, LENGTH = 32, AT_OBJECT = 8, AT_FILE = 16 };
+    enum { MARKS_UNKNOWN = 0x08, OBJECT_UNKNOWN = 0x04, TIMEOUT_MS = 60000 };
+    unsigned char command[10] = {READ_POSITION, LONG_FORM}, data[LENGTH] = {0}, sense[32] = {0};
+    struct sg_io_hdr request = {.interface_id = 'S',
+                                .dxfer_direction = SG_DXFER_FROM_DEV,
+                                .cmd_len = sizeof(command),
+                                .mx_sb_len = sizeof(sense),
+                                .dxfer_len = sizeof(data),
+                                .dxferp = data,
+                                .cmdp = command,
+                                .sbp = sense,
+                                .timeout = TIMEOUT_MS};
+
+    if (ioctl(st->fd, SG_IO, &request) != 0 || (request.info & SG_INFO_OK_MASK) != SG_INFO_OK ||
+        request.resid != 0 || (data[0] & (MARKS_UNKNOWN | OBJECT_UNKNOWN)) != 0)
+        return false;
+    *object = *file = 0;
+    for (int i = 0; i < 8; i++) {
+        *object = *object << 8 | data[AT_OBJECT + i];
+        *file = *file << 8 | data[AT_FILE + i];
+    }
+    return true;
 }
 
 enum pd_status pd_drive_st_need_medium(const struct pd_drive_st *st, struct pd_error *err)

@@ -484,6 +484,28 @@ enum pd_status pd_drive_st_tell(void *impl, struct pd_drive_pos *out, struct pd_
     return PD_OK;
 }
 
+/* To an object whose file is not known, by its number. False: it has to be walked to. */
+static bool jump(struct pd_drive_st *st, uint64_t object)
+{
+    uint64_t at = 0, file = 0, start;
+
+    if (st->no_seek || st->no_place || object > SEEK_MAX)
+        return false;
+    if (pd_drive_st_op(st, MTSEEK, (int)object) == 0) {
+        st->no_place = !pd_drive_st_place(st, &at, &file);
+        start = start_of(st, file);
+        if (!st->no_place && at == object && (start == PD_DRIVE_ST_UNKNOWN || start <= at)) {
+            st->pos = (struct pd_drive_pos){.file = file, .object = object};
+            st->has_object = st->has_file = true;
+            st->has_record = start != PD_DRIVE_ST_UNKNOWN;
+            st->pos.record = st->has_record ? at - start : 0;
+            return true;
+        }
+    }
+    settle(st);
+    return false;
+}
+
 /* Forward by records, and over the filemarks between, from a known place. */
 static enum pd_status walk_to(struct pd_drive_st *st, uint64_t object, struct pd_error *err)
 {
@@ -519,6 +541,8 @@ enum pd_status pd_drive_st_locate(void *impl, uint64_t object, struct pd_error *
     }
     if (look_up(st, object, &to))
         return seek_known(st, &to, err);
+    if (jump(st, object))
+        return PD_OK;
     /* From the nearest place that is known, so that files are counted on the way. */
     to = (struct pd_drive_pos){.file = file_before(st, object)};
     to.object = start_of(st, to.file);

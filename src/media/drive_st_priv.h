@@ -26,6 +26,7 @@ struct pd_drive_st {
     bool read_only;
     bool warned; /* of cleaning */
     bool no_seek;
+    bool no_place; /* pd_drive_st_place does not tell */
 
     bool writing;        /* a record since the last mark or move: st would end it with a mark */
     bool dirty;          /* something since the last synchronous mark */
@@ -47,6 +48,9 @@ int pd_drive_st_op(struct pd_drive_st *st, short op, int count);
 /* 0 or errno. */
 int pd_drive_st_get(struct pd_drive_st *st, struct mtget *out);
 int pd_drive_st_object(struct pd_drive_st *st, uint64_t *out);
+/* Also the tape file, of a drive that counts filemarks. False: it does not tell, or who asks lacks
+ * CAP_SYS_RAWIO. */
+bool pd_drive_st_place(struct pd_drive_st *st, uint64_t *object, uint64_t *file);
 /* PD_NO_MEDIUM unless one is loaded. */
 PD_MUST_USE enum pd_status pd_drive_st_need_medium(const struct pd_drive_st *st,
                                                    struct pd_error *err);
