@@ -137,6 +137,9 @@ static enum pd_status list_volumes(struct pd_face *face, const char *url,
         return status;
     }
     status = pd_target_volumes(target, take_name, names, err);
+    if (status == PD_OK && names->count == 0 && pd_target_url_device(url)) {
+        status = pd_target_mount(target, NULL, err); /* says what lies in the drive instead */
+    }
     if (pd_target_close(target, status == PD_OK ? err : &ignored) != PD_OK && status == PD_OK) {
         status = err->status;
     }

@@ -4,20 +4,21 @@
 #include "pairdump/check.h"
 #include "pairdump/registry.h"
 
-/* PD_OK: the volume is there, and its UUID is right. PD_MISSING: the folder is there, and the volume is
- * not; a cartridge that is not in its drive is only PD_NOT_FOUND, as it may lie on a shelf. */
+/* PD_OK: the volume is there, and its UUID is right. PD_MISSING: the folder is there, and the
+ * volume is not; a cartridge that is not in its drive is only PD_NOT_FOUND, as it may lie on a
+ * shelf. A drive says what lies in it instead. */
 static enum pd_status look(const struct pd_env *env, const struct pd_volume_row *volume,
                            const char *url, struct pd_error *err)
 {
     struct pd_target *target = NULL;
-    bool found = false;
+    bool found = false, drive = pd_target_url_device(url);
     struct pd_error ignored = PD_ERROR_INIT;
     const struct pd_label *label;
     enum pd_status status = pd_target_open(env, url, &target, err);
 
-    if (status == PD_OK)
+    if (status == PD_OK && !drive)
         status = pd_target_has(target, volume->label, &found, err);
-    if (status == PD_OK && !found)
+    if (status == PD_OK && !found && !drive)
         status = pd_error_set(err, pd_target_caps(target).tape ? PD_NOT_FOUND : PD_MISSING, 0,
                               "no such volume there");
     /* In a library it is named by its cartridge; whoever mounts it looks at its UUID. */
@@ -28,7 +29,7 @@ static enum pd_status look(const struct pd_env *env, const struct pd_volume_row 
     if (status == PD_OK) {
         label = pd_target_label(target);
         if (label == NULL || strcmp(label->uuid, volume->uuid) != 0)
-            status = pd_error_set(err, PD_WRONG_VOLUME, 0,
+            status = pd_error_set(err, drive ? PD_NOT_FOUND : PD_WRONG_VOLUME, 0,
                                   "another volume of that label, with another UUID");
     }
 out:

@@ -243,7 +243,10 @@ static enum pd_status mount_volume(void *arg, struct pd_error *err)
         status = pd_error_set(err, PD_VOLUME_FULL, 0, "another run has filled it meanwhile");
     }
     if (status == PD_OK && strcmp(pd_target_label(target)->uuid, m->row->uuid) != 0) {
-        status = pd_error_set(err, PD_WRONG_VOLUME, 0, "has another UUID than in the catalog");
+        /* what somebody put into a drive says nothing of the one on the shelf */
+        bool by_hand = pd_target_url_device(m->pool->config.copies[m->copy]);
+        status = pd_error_set(err, by_hand ? PD_NOT_FOUND : PD_WRONG_VOLUME, 0,
+                              "has another UUID than in the catalog");
     }
     if (status == PD_OK) {
         status = check_position(target, m, err);
