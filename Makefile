@@ -131,9 +131,12 @@ check-cli: all tools
 	@prove -j2 tests/cli/*.t tests/fault/*.t
 	@ENGINE=mysql prove -j2 tests/cli/[2-7]*.t tests/fault/[23]0-*.t
 
-# On the kernel's own tape driver, in a virtual machine; its packages are kept in TAPE_VM_CACHE.
+# On the kernel's own tape driver, in a virtual machine; its packages are kept in TAPE_VM_CACHE. The
+# longest first.
+VM_TESTS := $(patsubst %,tests/vm/%.t,tape cartridge span kill)
+VM_TESTS += $(filter-out $(VM_TESTS),$(wildcard tests/vm/*.t))
 check-vm: all units tools
-	@BUILD=$(BUILD) prove --exec tests/vm/run tests/vm/*.t
+	@BUILD=$(BUILD) prove -j2 --timer --exec tests/vm/run $(VM_TESTS)
 
 # Every corpus, and a short run of new inputs, under sanitizers.
 FUZZ_SECONDS ?= 5

@@ -4,28 +4,19 @@
 # The contract tests of drive and target, then a whole life of a pair of tapes: dump, verify, restore,
 # reading by hand, what is refused, and going on when the tapes are full.
 # shellcheck disable=SC2086,SC2154 # $PD is several words; T comes from tap.sh
-export TMPDIR=/var/tmp
-mkdir -p "$TMPDIR"
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/../lib/tap.sh"
-
+. "$here/vm.sh"
 changer=$here/changer
-in_drive() { # DRIVE SLOT: the cartridge of that slot, or none
-    mtx status | sed -n "s/^Data Transfer Element $1:Full (Storage Element \([0-9]*\) .*/\1/p" |
-        while read -r old; do mtx unload "$old" "$1" >/dev/null; done
-    [ -z "${2:-}" ] || mtx load "$2" "$1" >/dev/null
-}
 
 for test in unit/media/drive_st contract/drive contract/target contract/target_cut; do
-    ok "$test" env PD_TEST_TAPE=/dev/nst0 PD_TEST_CHANGER="$changer" timeout 120 \
+    ok "$test" env PD_TEST_TAPE=/dev/nst0 PD_TEST_CHANGER="$changer" timeout 600 \
         "$tap_top/build/tests/${test}_test"
 done
 
 # ---- two tapes at once
 rm -f /tapes/*.conf
-in_drive 0 3
-in_drive 1 4
-two="--to tape:/dev/nst0 --to tape:/dev/nst1"
+put 0 3
+put 1 4
 mkdir -p "$T/src/random"
 ok "the odd tree is made" "$TOOLS/odd_tree" "$T/src"
 for i in 1 2 3; do
@@ -33,17 +24,14 @@ for i in 1 2 3; do
 done
 exits 0 "doctor sees an empty tape" $PD doctor tape:/dev/nst0
 says out 'ok +tape:/dev/nst0: 0 volumes' "and no volume on it"
-exits 0 "dump to two tapes" timeout 300 $PD dump --name d --batch-size 64M $two "$T/src"
+exits 0 "dump to two tapes" $PD dump --name d --batch-size 64M $two "$T/src"
 sed 's/^/# /' "$T/out"
 silent err 'one file system' "nobody takes two drives for one file system"
-exits 0 "verify" timeout 200 $PD verify
-sed 's/^/# /' "$T/out"
-says out '0 bad; 0 unreachable' "all copies are good"
-exits 0 "catalog and tapes agree" timeout 100 $PD catalog check
-exits 0 "restore" timeout 200 $PD restore --dump d --all --to "$T/back"
+exits 0 "catalog and tapes agree" $PD catalog check
+exits 0 "restore" $PD restore --dump d --all --to "$T/back"
 ok "identical" "$TOOLS/tree_diff" "$T/src" "$T/back$T/src"
 rm -rf "$T/back"
-exits 0 "append a second dump" timeout 100 $PD dump --name e $two "$T/src/random/1"
+exits 0 "append a second dump" $PD dump --name e $two "$T/src/random/1"
 says out 'PD100001 +ok' "to the same pair"
 exits 0 "status of a tape" $PD tape status tape:/dev/nst1
 says out 'PD200001 ' "names the volume"
@@ -73,39 +61,40 @@ ok "everything is back by hand" cmp <(sums "$T/src") <(sums "$T/joined$T/src")
 cd / && rm -rf "$T/hand" "$T/joined"
 
 # ---- what is refused
-in_drive 0 8
+put 0 8
 exits 0 "label a tape" $PD label tape:/dev/nst0 X8
 exits 5 "it gets no other label" $PD label tape:/dev/nst0 X9
 says err 'volume X8 is in the drive' "and its own is named"
 ok "mt makes it blank" bash -c 'mt -f /dev/nst0 rewind && mt -f /dev/nst0 erase 0'
 exits 0 "so that it may get one" $PD label tape:/dev/nst0 X9
-in_drive 0 5
-in_drive 1 6
+put 0 5
+put 1 6
 ok "a foreign tape" tar -C /etc -cf /dev/nst0 passwd
 exits 2 "a foreign tape is refused" $PD label tape:/dev/nst0 X1
 says err 'foreign' "as one"
 cp /tapes/PD0005L6 "$T/foreign"
-exits 2 "a dump refuses it as well" timeout 60 $PD dump --name f --to tape:/dev/nst0 "$T/src/random/1"
+exits 2 "a dump refuses it as well" $PD dump --name f --to tape:/dev/nst0 "$T/src/random/1"
 ok "and leaves it as it was" cmp /tapes/PD0005L6 "$T/foreign"
-in_drive 1
+put 1
 echo protect >/tapes/PD0006L6.conf
-in_drive 1 6
+put 1 6
 exits 2 "a write-protected tape is refused" $PD label tape:/dev/nst1 X1
 says err 'write-protected' "as one"
 exits 2 "the rewinding node is refused" $PD label tape:/dev/st1 X1
 says err 'give /dev/nst1' "and the right one named"
-in_drive 0
-exits 3 "an empty drive" timeout 60 $PD dump --name g --to tape:/dev/nst0 "$T/src/random/1"
+put 0
+exits 3 "an empty drive" $PD dump --name g --to tape:/dev/nst0 "$T/src/random/1"
 says err 'no-medium' "is said to be empty"
 exits 4 "a drive that another program has" bash -c "sleep 20 </dev/nst1 & sleep 1
     $PD label tape:/dev/nst1 X1; e=\$?; kill %1; exit \$e"
 says err 'busy' "is busy"
-in_drive 0 7
+put 0 7
 exits 2 "records that are too long" $PD label --block-size 4M tape:/dev/nst0 X1
 says err 'records up to 1048576 bytes' "are refused with the limit"
-in_drive 0 3
-in_drive 1 4
-exits 0 "the first tapes are found again" timeout 200 $PD verify --dump d
+put 0 3
+put 1 4
+exits 0 "the first tapes are found again" $PD verify --dump d
+says out '0 bad; 0 unreachable' "and good"
 
 # ---- full tapes
 for slot in 7 8 1 2; do
@@ -116,17 +105,17 @@ mkdir "$T/many"
 for i in 1 2 3 4 5 6; do
     head -c 5M /dev/urandom >"$T/many/$i"
 done
-in_drive 0 7
-in_drive 1 8
-exits 5 "a dump that fills its tapes" timeout 100 $PD dump --name many --batch-size 6M $two "$T/many"
+put 0 7
+put 1 8
+exits 5 "a dump that fills its tapes" $PD dump --name many --batch-size 6M $two "$T/many"
 says err 'put in a blank one' "asks for more"
-in_drive 0
-in_drive 1
-in_drive 0 1
-in_drive 1 2
-exits 0 "goes on with new ones" timeout 100 $PD resume many
+put 0
+put 1
+put 0 1
+put 1 2
+exits 0 "goes on with new ones" $PD resume many
 sed 's/^/# /' "$T/out"
-exits 0 "what is in the drives comes back" timeout 100 $PD verify PD100003
-in_drive 0
-in_drive 1
+exits 0 "what is in the drives comes back" $PD verify PD100003
+put 0
+put 1
 tap_done
