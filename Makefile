@@ -133,7 +133,7 @@ check-cli: all tools
 
 # On the kernel's own tape driver, in a virtual machine; its packages are kept in TAPE_VM_CACHE. The
 # longest first.
-VM_TESTS := $(patsubst %,tests/vm/%.t,tape cartridge span kill)
+VM_TESTS := $(patsubst %,tests/vm/%.t,library tape cartridge span kill)
 VM_TESTS += $(filter-out $(VM_TESTS),$(wildcard tests/vm/*.t))
 check-vm: all units tools
 	@BUILD=$(BUILD) prove -j2 --timer --exec tests/vm/run $(VM_TESTS)

@@ -11,7 +11,7 @@ static enum pd_status look(const struct pd_env *env, const struct pd_volume_row 
                            const char *url, struct pd_error *err)
 {
     struct pd_target *target = NULL;
-    bool found = false, drive = pd_target_url_device(url);
+    bool found = false, drive = pd_target_url_device(url) && !pd_target_url_changer(url);
     struct pd_error ignored = PD_ERROR_INIT;
     const struct pd_label *label;
     enum pd_status status = pd_target_open(env, url, &target, err);

@@ -244,7 +244,8 @@ static enum pd_status mount_volume(void *arg, struct pd_error *err)
     }
     if (status == PD_OK && strcmp(pd_target_label(target)->uuid, m->row->uuid) != 0) {
         /* what somebody put into a drive says nothing of the one on the shelf */
-        bool by_hand = pd_target_url_device(m->pool->config.copies[m->copy]);
+        bool by_hand = pd_target_url_device(m->pool->config.copies[m->copy]) &&
+                       !pd_pool_in_library(m->pool, m->copy);
         status = pd_error_set(err, by_hand ? PD_NOT_FOUND : PD_WRONG_VOLUME, 0,
                               "has another UUID than in the catalog");
     }
