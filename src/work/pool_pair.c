@@ -220,6 +220,19 @@ static enum pd_status check_position(struct pd_target *target, const struct moun
     return status;
 }
 
+/* What somebody put into a drive says nothing of the volume on the shelf. */
+static enum pd_status check_uuid(struct pd_target *target, const struct mounting *m,
+                                 struct pd_error *err)
+{
+    bool by_hand = pd_target_url_device(m->pool->config.copies[m->copy]) &&
+                   !pd_pool_in_library(m->pool, m->copy);
+
+    return strcmp(pd_target_label(target)->uuid, m->row->uuid) == 0
+               ? PD_OK
+               : pd_error_set(err, by_hand ? PD_NOT_FOUND : PD_WRONG_VOLUME, 0,
+                              "has another UUID than in the catalog");
+}
+
 static enum pd_status mount_volume(void *arg, struct pd_error *err)
 {
     struct mounting *m = arg;
@@ -242,12 +255,8 @@ static enum pd_status mount_volume(void *arg, struct pd_error *err)
         !(m->dump && m->row->state == PD_VOLUME_FULL_STATE)) {
         status = pd_error_set(err, PD_VOLUME_FULL, 0, "another run has filled it meanwhile");
     }
-    if (status == PD_OK && strcmp(pd_target_label(target)->uuid, m->row->uuid) != 0) {
-        /* what somebody put into a drive says nothing of the one on the shelf */
-        bool by_hand = pd_target_url_device(m->pool->config.copies[m->copy]) &&
-                       !pd_pool_in_library(m->pool, m->copy);
-        status = pd_error_set(err, by_hand ? PD_NOT_FOUND : PD_WRONG_VOLUME, 0,
-                              "has another UUID than in the catalog");
+    if (status == PD_OK) {
+        status = check_uuid(target, m, err);
     }
     if (status == PD_OK) {
         status = check_position(target, m, err);
