@@ -249,7 +249,7 @@ struct highest {
 };
 
 /* Labels of pairs are prefix, copy number, five digits; what fits the form counts, whoever made it.
- */
+ * Those of cartridges in a library tell no number: the row does. */
 static enum pd_status take_pair(void *arg, const struct pd_volume_row *row, struct pd_error *err)
 {
     struct highest *highest = arg;
@@ -257,10 +257,14 @@ static enum pd_status take_pair(void *arg, const struct pd_volume_row *row, stru
     uint64_t number;
 
     (void)err;
-    if (strncmp(row->label, highest->prefix, len) == 0 && strlen(row->label) == len + 6 &&
-        pd_parse_u64(row->label + len + 1, &number) && number > highest->pair) {
+    if (strncmp(row->label, highest->prefix, len) != 0) {
+        return PD_OK;
+    }
+    if (strlen(row->label) == len + 6 && pd_parse_u64(row->label + len + 1, &number) &&
+        number > highest->pair) {
         highest->pair = number;
     }
+    highest->pair = row->pair > highest->pair ? row->pair : highest->pair;
     return PD_OK;
 }
 

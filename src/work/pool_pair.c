@@ -67,7 +67,7 @@ static enum pd_status take_row(void *arg, const struct pd_volume_row *row, struc
 
     (void)err;
     for (size_t i = 0; i < choice->pool->config.copy_count; i++) {
-        if (row->pair == choice->pair && belongs(choice, row, i)) {
+        if (row->pair == choice->pair && !choice->rows[i].label[0] && belongs(choice, row, i)) {
             choice->rows[i] = *row;
             choice->found++;
         }

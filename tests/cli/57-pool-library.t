@@ -97,6 +97,19 @@ ok "the robot moved it so" grep -q '^done load 1 1$' "$T/swap.calls"
 exits 0 "verify" run verify
 same 0 "$(grep -c '^drive . full' "$T/swap")" "nothing is left in the drives"
 
+# each pair has a number of its own: halves of pairs that lost the other are no pair
+library_new halves 2 8 PD0001L6 PD0002L6 PD0003L6 PD0004L6 PD0005L6 PD0006L6
+export XDG_STATE_HOME=$T/state-halves
+pool halves
+sed -i "s|^copy1.*|copy1 = fault:write@3=EIO:mock:$T/halves.0|" "$T/conf"
+exits 1 "a dump loses a copy" run dump --name h1 "$T/src"
+exits 1 "another one, too" run dump --name h2 "$T/src"
+same "1 2" "$(catalog_sql 'SELECT DISTINCT pair FROM volume ORDER BY pair' | xargs)" "two pairs, two numbers"
+pool halves
+exits 0 "the next one makes a whole pair" run --json dump --name h3 "$T/src"
+same "PD0005 PD0006" "$(copy_of 0) $(copy_of 1)" "of cartridges that nobody used"
+exits 0 "the catalog and the cartridges agree" run catalog check
+
 # a run that was killed leaves cartridges in the drives, with verify-swap in each other's
 library_new killed 2 8 PD0001L6 PD0002L6 PD0003L6 PD0004L6
 export XDG_STATE_HOME=$T/state-killed

@@ -1217,6 +1217,23 @@ static void pair_numbers_are_counted_per_prefix(void **state)
     }
 }
 
+/* A cartridge of a library is called by its barcode. */
+static void pair_numbers_of_barcodes_stand_in_the_rows(void **state)
+{
+    struct cat_case *c = *state;
+    struct pd_volume_row row = {.id = 0};
+    uint64_t last = 0;
+
+    (void)cat_volume(c, "PD0003");
+    cat_ok(c, pd_catalog_volume_find(c->catalog, "PD0003", &row, &c->err));
+    row.pair = 17;
+    cat_ok(c, pd_catalog_volume_update(c->catalog, &row, &c->err));
+    cat_ok(c, pd_catalog_last_pair(c->catalog, "PD", &last, &c->err));
+    assert_int_equal(last, 17);
+    cat_ok(c, pd_catalog_last_pair(c->catalog, "QD", &last, &c->err));
+    assert_int_equal(last, 0);
+}
+
 /* ---- lists that are left early ---- */
 
 static enum pd_status stop(void *arg, struct pd_error *err)
@@ -1648,6 +1665,7 @@ int main(void)
         TEST(a_volume_changes_all_but_its_label_and_birth),
         TEST(volumes_are_listed_by_label),
         TEST(pair_numbers_are_counted_per_prefix),
+        TEST(pair_numbers_of_barcodes_stand_in_the_rows),
         TEST(a_callback_that_fails_ends_its_list),
         TEST(check_finds_what_contradicts_itself),
         TEST(check_counts_every_contradiction),
