@@ -120,6 +120,9 @@ says err 'PD200001: before it failed, the drive had not said of [0-9]+ archives'
 exits 0 "$name: the catalog is true" $PD catalog check --no-media
 exits 0 "$name: restore" $PD restore --dump "$name" --all --to "$T/back"
 ok "$name: all is back" "$TOOLS/tree_diff" "$SOURCE" "$T/back$SOURCE"
+exits 0 "$name: they turn out to be on the tape" $PD verify --dump "$name"
+same "$(states 2 verified)" "$ARCHIVES" "$name: and count again"
+exits 0 "$name: the catalog is true then, too" $PD catalog check
 
 fresh late
 dump_to 1 "the second time" pairs "mock:$a" "fault:sync@2=EIO:mock:$b"
