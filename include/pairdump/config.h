@@ -30,6 +30,8 @@ struct pd_pool_config {
     char *name;                 /* "default" for the pool made of --to targets */
     char *copies[PD_COPIES_MAX]; /* target URLs, copy 1 first */
     size_t copy_count;
+    uint64_t pairs; /* sets of drives that work side by side, each with copy_count / pairs of the
+                       targets in their order; default 1 */
     char *changer; /* URL of the changer that serves the drives (changer.h), or NULL: drive N-1 of
                       it is that of copyN, unless the target's URL says otherwise */
     char *label_prefix;  /* 1..2 of A-Z 0-9; default "PD" */

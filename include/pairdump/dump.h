@@ -5,6 +5,9 @@
  * reached. Single files, single copies and single volumes may fail without ending the run; the
  * summary says so, and the status is PD_OK only if every archive has all its copies written and, as
  * the policy asks, verified, and every source file is whole.
+ *
+ * A pool may have several sets of drives, which share out the archives, each at its own pace. One
+ * whose drives all fail, or that has no volume left, leaves what it had to the others.
  */
 #ifndef PAIRDUMP_DUMP_H
 #define PAIRDUMP_DUMP_H
@@ -41,8 +44,9 @@ struct pd_dump_summary {
     struct pd_dump_row row; /* as recorded */
     enum pd_status status;  /* the verdict: exit class of the run */
     struct pd_error error;  /* why, if not PD_OK */
-    struct pd_dump_copy_summary copies[PD_COPIES_MAX];
+    struct pd_dump_copy_summary copies[PD_COPIES_MAX]; /* those of the first set of drives first */
     size_t copy_count;
+    size_t pairs; /* sets of drives; each has copy_count / pairs of the copies */
     uint64_t batches, source_bytes, source_files;
     uint64_t archive_bytes; /* of one copy */
     uint64_t list_ns, write_ns, verify_ns, total_ns;

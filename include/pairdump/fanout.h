@@ -66,6 +66,7 @@ struct pd_fanout_job {
     uint64_t buffer;       /* bytes of the ring */
     unsigned extra_readers; /* readers 0..extra-1 belong to the producer; writers come after */
     bool durable;          /* end each tape file durably */
+    unsigned first_copy;   /* as progress counts copies: the number of copies[0] */
     unsigned mark;         /* percent of the ring that tapes wait for, 1..100 */
     pd_produce_fn produce;
     void *produce_arg;

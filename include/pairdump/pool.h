@@ -8,6 +8,9 @@
  * warning (state bad for appending, its copies untouched). When there is none, new volumes are
  * labelled with the next number that neither catalog nor targets have seen.
  *
+ * A dump with several sets of drives has a pool for each, with copies 1 to N. One is asked for the
+ * next pair at a time.
+ *
  * Numbers can be reserved ahead: with one, a pair is labelled while the catalog cannot be reached.
  */
 #ifndef PAIRDUMP_POOL_H
@@ -29,6 +32,8 @@ struct pd_pool_run {
     const char *dump;          /* UUID of the dump that labels are reserved for */
     pd_pool_label_fn on_label; /* may be NULL */
     void *label_arg;
+    const struct pd_pool *beside; /* another set of drives of this run, open as long as this one:
+                                     no place is in both, and drives of a changer count on */
 };
 
 /* One mounted volume of the current pair. */
@@ -92,10 +97,17 @@ PD_MUST_USE enum pd_status pd_pool_take_pair(struct pd_pool *pool,
  * is missing. Copies on one file system add up. */
 PD_MUST_USE enum pd_status pd_pool_check_space(struct pd_pool *pool, uint64_t need,
                                                struct pd_error *err);
+/* The same for pools that share out what is to be written. */
+PD_MUST_USE enum pd_status pd_pool_check_space_of(struct pd_pool *const *pools, size_t count,
+                                                  uint64_t need, struct pd_error *err);
+/* Are targets of both on one file system? */
+bool pd_pool_shares_space(struct pd_pool *a, struct pd_pool *b);
 /* Closes a target whose volume is to be read by another object (tape drives are exclusive), and
  * opens all such again, without a volume mounted. */
 PD_MUST_USE enum pd_status pd_pool_unmount(struct pd_pool *pool, size_t i, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_pool_remount(struct pd_pool *pool, struct pd_error *err);
+/* Whether volumes of some copy are cartridges of a library. */
+bool pd_pool_uses_library(const struct pd_pool *pool);
 /* Whether copy i is to be read by another drive of its library than the one that wrote it. */
 bool pd_pool_swaps(const struct pd_pool *pool, size_t i);
 /* Gives the volume of copy i out of its drive, back to its slot where there is a changer. */

@@ -26,7 +26,8 @@ struct pd_progress {
     atomic_uint_fast64_t bytes_total, bytes_done; /* of source data read */
     atomic_uint_fast64_t archive_no;
     atomic_uint_fast64_t ring_used, ring_size; /* records */
-    atomic_uint_fast64_t copies;
+    atomic_uint_fast64_t copies;               /* of all sets of drives that work side by side */
+    atomic_uint_fast64_t pairs;                /* such sets; 0: one */
     atomic_uint_fast64_t written[PD_COPIES_MAX];  /* bytes accepted by each copy */
     atomic_uint_fast64_t verified[PD_COPIES_MAX]; /* bytes read back from each copy */
     atomic_uint_fast64_t verify_total;            /* bytes to read back per copy, as known */

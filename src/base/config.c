@@ -64,6 +64,7 @@ static const struct key pool_keys[] = {
     POOL("copy6", TEXT, copies[5], 0, 0),
     POOL("copy7", TEXT, copies[6], 0, 0),
     POOL("copy8", TEXT, copies[7], 0, 0),
+    POOL("pairs", COUNT, pairs, 1, PD_COPIES_MAX),
     POOL("changer", TEXT, changer, 0, 0),
     POOL("label-prefix", PREFIX, label_prefix, 0, 0),
     POOL("block-size", BLOCK, block_size, 65536, 4194304),
@@ -372,6 +373,12 @@ static enum pd_status count_copies(struct pd_config *config, const char *name, s
                                 "%s: [pool %s] needs copy1, copy2, ... without a gap", name,
                                 pool->name);
         }
+        if (pool->copy_count % pool->pairs != 0) {
+            return pd_error_set(err, PD_CONFIG, 0,
+                                "%s: [pool %s] has %zu copies, which do not make %" PRIu64
+                                " pairs: each needs as many as the others",
+                                name, pool->name, pool->copy_count, pool->pairs);
+        }
         if (has_twins(pool)) {
             return pd_error_set(err, PD_CONFIG, 0, "%s: [pool %s] has two copies in the same place",
                                 name, pool->name);
@@ -495,6 +502,7 @@ enum pd_status pd_pool_config_init(const char *name, struct pd_pool_config *pool
 {
     *pool = (struct pd_pool_config){.name = strdup(name),
                                     .label_prefix = strdup("PD"),
+                                    .pairs = 1,
                                     .block_size = UINT64_C(512) << 10,
                                     .batch_size = UINT64_C(4) << 30,
                                     .batch_files = 25000,

@@ -7,6 +7,7 @@
 const struct pd_option pd_cmd_dump_options[] = {
     {"to", 0, "TARGET", "target of one copy; give it once per copy, 1 to 8 times"},
     {"pool", 0, "NAME", "pool of the configuration instead of --to"},
+    {"pairs", 0, "N", "pairs of drives side by side; targets are shared out to them"},
     {"files-from", 'T', "LIST", "read paths from a file, - for standard input"},
     {"null", '0', NULL, "paths in LIST end with NUL instead of newline"},
     {"exclude", 0, "PATTERN", "leave out paths (with /) or names (without); repeatable"},
@@ -26,7 +27,7 @@ const struct pd_option pd_cmd_dump_options[] = {
 
 static void print_plan(struct pd_face *face, const struct pd_dump_summary *s)
 {
-    char bytes[24], need[24], free_text[24];
+    char bytes[24], need[24], free_text[24], name[64];
 
     pd_format_size(s->source_bytes, bytes, sizeof bytes);
     fprintf(face->out, "dry run: %" PRIu64 " files, %s in %" PRIu64 " archives\n",
@@ -39,8 +40,8 @@ static void print_plan(struct pd_face *face, const struct pd_dump_summary *s)
         } else {
             pd_format_size(copy->available, free_text, sizeof free_text);
         }
-        fprintf(face->out, "  copy %zu  %s: needs %s, free %s\n", i + 1, copy->url, need,
-                free_text);
+        pd_dump_view_copy(s, i, name, sizeof name);
+        fprintf(face->out, "  %s  %s: needs %s, free %s\n", name, copy->url, need, free_text);
     }
 }
 

@@ -72,13 +72,26 @@ static void print_streaming(FILE *out, const struct pd_fanout_figures *f)
     fputc('\n', out);
 }
 
-static void print_copy(FILE *out, const struct pd_dump_copy_summary *copy, size_t number,
-                       uint64_t archives)
+void pd_dump_view_copy(const struct pd_dump_summary *s, size_t i, char *out, size_t size)
 {
-    char bytes[24];
+    size_t copies = s->copy_count / (s->pairs > 0 ? s->pairs : 1);
+
+    if (s->pairs > 1) {
+        snprintf(out, size, "pair %zu, copy %zu", i / copies + 1, i % copies + 1);
+    } else {
+        snprintf(out, size, "copy %zu", i + 1);
+    }
+}
+
+static void print_copy(FILE *out, const struct pd_dump_summary *s, size_t i)
+{
+    const struct pd_dump_copy_summary *copy = &s->copies[i];
+    uint64_t archives = s->row.archives;
+    char bytes[24], name[64];
 
     pd_format_size(copy->bytes, bytes, sizeof bytes);
-    fprintf(out, "  copy %zu  %-17s  %s  %s in %" PRIu64 " of %" PRIu64 " archives", number,
+    pd_dump_view_copy(s, i, name, sizeof name);
+    fprintf(out, "  %s  %-17s  %s  %s in %" PRIu64 " of %" PRIu64 " archives", name,
             copy->labels[0] ? copy->labels : "(no volume)", copy_word(copy, archives), bytes,
             copy->archives_written, archives);
     fprintf(out, ", %" PRIu64 " verified", copy->archives_verified);
@@ -133,7 +146,7 @@ static void print_summary(struct pd_face *face, const struct pd_dump_summary *s)
                 s->row.problems, s->row.name);
     }
     for (size_t i = 0; i < s->copy_count; i++) {
-        print_copy(face->out, &s->copies[i], i + 1, s->row.archives);
+        print_copy(face->out, s, i);
     }
 }
 
@@ -152,10 +165,14 @@ static json_t *json_streaming(const struct pd_fanout_figures *f)
     return item;
 }
 
-static json_t *json_copy_summary(const struct pd_dump_copy_summary *copy)
+static json_t *json_copy_summary(const struct pd_dump_summary *s, size_t i)
 {
+    const struct pd_dump_copy_summary *copy = &s->copies[i];
+    size_t copies = s->copy_count / (s->pairs > 0 ? s->pairs : 1);
     json_t *item = json_object();
 
+    json_object_set_new(item, "pair_of_drives", pd_render_json_u64(i / copies + 1));
+    json_object_set_new(item, "copy", pd_render_json_u64(i % copies + 1));
     json_object_set_new(item, "target", pd_render_json_path(copy->url));
     json_object_set_new(item, "volumes", json_string(copy->labels));
     json_object_set_new(item, "status", json_string(pd_status_name(copy->status)));
@@ -196,9 +213,10 @@ static void add_json(json_t *root, const struct pd_dump_summary *s, bool dry_run
     json_object_set_new(root, "seconds_write", json_real((double)s->write_ns / 1e9));
     json_object_set_new(root, "seconds_verify", json_real((double)s->verify_ns / 1e9));
     json_object_set_new(root, "seconds", json_real((double)s->total_ns / 1e9));
+    json_object_set_new(root, "pairs_of_drives", pd_render_json_u64(s->pairs));
     json_object_set_new(root, "ring_bytes", pd_render_json_u64(s->ring_bytes));
     for (size_t i = 0; i < s->copy_count; i++) {
-        json_array_append_new(copies, json_copy_summary(&s->copies[i]));
+        json_array_append_new(copies, json_copy_summary(s, i));
     }
     json_object_set_new(root, "copies", copies);
 }

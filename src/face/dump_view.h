@@ -22,4 +22,7 @@ void pd_dump_view_start(struct pd_dump_view *view, struct pd_face *face,
 void pd_dump_view_end(struct pd_dump_view *view, const struct pd_dump_summary *summary,
                       bool dry_run);
 
+/* How copy i of the summary is called: "copy 1", or "pair 2, copy 1" of several sets of drives. */
+void pd_dump_view_copy(const struct pd_dump_summary *summary, size_t i, char *out, size_t size);
+
 #endif

@@ -130,6 +130,20 @@ static enum pd_status take_targets(const char *const *urls, size_t count,
     return PD_OK;
 }
 
+static enum pd_status lay_pairs(const struct pd_args *args, struct pd_pool_config *pool,
+                                struct pd_error *err)
+{
+    enum pd_status status = pd_args_u64(args, "pairs", &pool->pairs, err);
+
+    if (status == PD_OK && (pool->pairs == 0 || pool->copy_count % pool->pairs != 0)) {
+        status = pd_error_set(err, PD_USAGE, 0,
+                              "%zu targets do not make %" PRIu64 " pairs: each needs as many as the"
+                              " others",
+                              pool->copy_count, pool->pairs);
+    }
+    return status;
+}
+
 static enum pd_status lay_options(const struct pd_args *args, struct pd_pool_config *pool,
                                   struct pd_error *err)
 {
@@ -140,7 +154,8 @@ static enum pd_status lay_options(const struct pd_args *args, struct pd_pool_con
         (status = pd_args_u64(args, "batch-files", &pool->batch_files, err)) != PD_OK ||
         (status = pd_args_size(args, "block-size", &pool->block_size, err)) != PD_OK ||
         (status = pd_args_size(args, "reserve", &pool->reserve, err)) != PD_OK ||
-        (status = pd_args_size(args, "capacity", &pool->capacity, err)) != PD_OK) {
+        (status = pd_args_size(args, "capacity", &pool->capacity, err)) != PD_OK ||
+        (status = lay_pairs(args, pool, err)) != PD_OK) {
         return status;
     }
     if (pool->batch_size == 0 || pool->batch_files == 0) {

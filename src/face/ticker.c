@@ -17,6 +17,14 @@ struct pd_ticker {
     uint64_t phase_start_ns, phase_start_bytes;
 };
 
+/* Sets of drives that work side by side. */
+static uint64_t sets_of(const struct pd_progress *p)
+{
+    uint64_t sets = atomic_load(&p->pairs);
+
+    return sets > 0 ? sets : 1;
+}
+
 static uint64_t phase_bytes(const struct pd_progress *p, enum pd_phase phase, uint64_t *total)
 {
     uint64_t copies = atomic_load(&p->copies);
@@ -29,25 +37,34 @@ static uint64_t phase_bytes(const struct pd_progress *p, enum pd_phase phase, ui
     for (uint64_t i = 0; i < copies && i < PD_COPIES_MAX; i++) {
         sum += atomic_load(&p->verified[i]);
     }
-    *total = pd_mul_sat(atomic_load(&p->verify_total), copies);
+    *total = pd_mul_sat(atomic_load(&p->verify_total), copies / sets_of(p));
     return sum;
 }
 
-/* " lag 2+0" records per writer, from the ring's newest byte. */
-static void lag_text(const struct pd_progress *p, char *out, size_t size)
+/* The most that one of `count` copies, from the first on, was given. */
+static uint64_t most_written(const struct pd_progress *p, uint64_t first, uint64_t count)
 {
-    uint64_t copies = atomic_load(&p->copies);
     uint64_t most = 0;
-    size_t at = 0;
 
-    out[0] = '\0';
-    for (uint64_t i = 0; i < copies && i < PD_COPIES_MAX; i++) {
+    for (uint64_t i = first; i < first + count && i < PD_COPIES_MAX; i++) {
         uint64_t written = atomic_load(&p->written[i]);
         most = written > most ? written : most;
     }
+    return most;
+}
+
+/* " lag 2K/0" for each writer, from the one of its archive that is ahead. */
+static void lag_text(const struct pd_progress *p, char *out, size_t size)
+{
+    uint64_t copies = atomic_load(&p->copies), in_set = copies / sets_of(p);
+    size_t at = 0;
+
+    out[0] = '\0';
     for (uint64_t i = 0; i < copies && i < PD_COPIES_MAX && at + 24 < size; i++) {
+        uint64_t most = most_written(p, i - i % in_set, in_set);
+        uint64_t written = atomic_load(&p->written[i]); /* it may have moved on meanwhile */
         char lag[24];
-        pd_format_size(most - atomic_load(&p->written[i]), lag, sizeof lag);
+        pd_format_size(most > written ? most - written : 0, lag, sizeof lag);
         at += (size_t)snprintf(out + at, size - at, "%s%s", i ? "/" : " lag ", lag);
     }
 }

@@ -218,7 +218,7 @@ static enum pd_status start_writer(struct run *run, size_t copy, unsigned reader
     snprintf(w->name, sizeof w->name, "%s", run->job->name);
     w->record_size = run->job->record_size;
     w->reader = reader;
-    w->copy = (unsigned)copy;
+    w->copy = run->job->first_copy + (unsigned)copy;
     w->durable = run->job->durable;
     w->mark = run->job->mark;
     pthread_mutex_init(&w->lost_lock, NULL);

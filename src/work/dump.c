@@ -14,24 +14,30 @@ struct pd_retry pd_dump_retry(const struct pd_dumping *d, const char *activity)
 
 void pd_dump_warn(struct pd_dumping *d, const struct pd_error *warning)
 {
+    pthread_mutex_lock(&d->lock);
     if (d->options->on_warning) {
         d->options->on_warning(d->options->warning_arg, warning);
     } else {
         pd_log_error(d->env->log, PD_LOG_WARN, warning);
     }
+    pthread_mutex_unlock(&d->lock);
 }
 
 enum pd_status pd_dump_set_state(struct pd_dumping *d, enum pd_dump_state state,
                                  struct pd_error *err)
 {
+    pthread_mutex_lock(&d->lock);
     d->row->state = state;
-    return pd_book_state(&d->book, d->row, err);
+    enum pd_status status = pd_book_state(&d->book, d->row, err);
+    pthread_mutex_unlock(&d->lock);
+    return status;
 }
 
-void pd_dump_lose_copy(struct pd_dumping *d, size_t i, const struct pd_error *why, bool hung)
+void pd_dump_lose_copy(struct pd_dump_lane *l, size_t i, const struct pd_error *why, bool hung)
 {
-    struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
-    struct pd_dump_copy_summary *summary = &d->summary->copies[i];
+    struct pd_dumping *d = l->d;
+    struct pd_pool_copy *copy = pd_pool_copy(l->pool, i);
+    struct pd_dump_copy_summary *summary = &l->copies[i];
     struct pd_error late = PD_ERROR_INIT;
 
     pd_dump_warn(d, why);
@@ -42,7 +48,7 @@ void pd_dump_lose_copy(struct pd_dumping *d, size_t i, const struct pd_error *wh
     copy->status = why->status;
     copy->error = *why;
     if (!hung) {
-        pd_dump_report_drive(d, i);
+        pd_dump_report_drive(l, i);
     }
     copy->volume.state = PD_VOLUME_BAD; /* not to be appended to; what it holds stays recorded */
     if (copy->volume.id != 0 && pd_book_volume(&d->book, &copy->volume, &late) != PD_OK) {
@@ -161,7 +167,7 @@ static enum pd_status fill_row(struct pd_dumping *d, struct pd_error *err)
 
     d->row->started = pd_clock_utc(d->env->clock);
     d->row->pid = getpid();
-    d->row->copies = (unsigned)pool->copy_count;
+    d->row->copies = (unsigned)pd_dump_copies(d);
     d->row->incremental = d->options->incremental;
     pd_uuid_make(d->env->rng, d->row->uuid);
     snprintf(d->row->pool, sizeof d->row->pool, "%s", pool->name);
@@ -188,8 +194,10 @@ static enum pd_status put_on_record(struct pd_dumping *d, struct pd_error *err)
     if (status == PD_OK) {
         status = pd_catalog_dump_add(d->catalog, d->row, err);
     }
+    for (size_t i = 0; i < d->lane_count && status == PD_OK; i++) {
+        pd_dump_reserve(&d->lanes[i]);
+    }
     if (status == PD_OK) {
-        pd_dump_reserve(d);
         status = pd_book_start(&d->book, d->catalog, d->row->id, d->run.id, err);
     }
     return status;
@@ -198,10 +206,13 @@ static enum pd_status put_on_record(struct pd_dumping *d, struct pd_error *err)
 static enum pd_status initialize(struct pd_dumping *d, struct pd_error *err)
 {
     char what[sizeof d->row->name + 8];
-    enum pd_status status = fill_row(d, err);
+    enum pd_status status = pd_dump_make_lanes(d, d->options->pool, err);
 
     if (status == PD_OK) {
-        status = pd_dump_open_source(d, err);
+        status = fill_row(d, err);
+    }
+    if (status == PD_OK) {
+        status = pd_dump_open_source(&d->lanes[0], &d->options->source, err);
     }
     if (status == PD_OK && !d->options->dry_run) {
         snprintf(what, sizeof what, "dump %s", d->row->name);
@@ -211,31 +222,9 @@ static enum pd_status initialize(struct pd_dumping *d, struct pd_error *err)
         }
     }
     if (status == PD_OK) {
-        status = pd_dump_open_pool(d, d->options->pool, err);
+        status = pd_dump_open_lanes(d, d->options->pool, err);
     }
     return status == PD_OK && !d->options->dry_run ? put_on_record(d, err) : status;
-}
-
-enum pd_status pd_dump_open_pool(struct pd_dumping *d, const struct pd_pool_config *config,
-                                 struct pd_error *err)
-{
-    struct pd_pool_run run = pd_dump_pool_run(d);
-    enum pd_status status = pd_pool_open(d->env, config, &run, pd_dump_retry(d, "open"), &d->pool,
-                                         err);
-
-    if (status != PD_OK) {
-        return status;
-    }
-    d->summary->copy_count = pd_pool_copies(d->pool);
-    for (size_t i = 0; i < d->summary->copy_count; i++) {
-        struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
-        snprintf(d->summary->copies[i].url, sizeof d->summary->copies[i].url, "%s",
-                 pd_pool_location(d->pool, i));
-        d->summary->copies[i].status = copy->status;
-        d->summary->copies[i].error = copy->error;
-    }
-    atomic_store(&d->env->progress->copies, d->summary->copy_count);
-    return PD_OK;
 }
 
 /* ---- the run ---- */
@@ -288,8 +277,8 @@ static enum pd_status run(struct pd_dumping *d, struct pd_error *err)
     if (status == PD_OK) {
         status = pd_dump_check_space(d, err);
     }
-    if (status == PD_OK && !d->options->dry_run) {
-        pd_dump_reserve(d);
+    for (size_t i = 0; i < d->lane_count && status == PD_OK && !d->options->dry_run; i++) {
+        pd_dump_reserve(&d->lanes[i]);
     }
     return status;
 }
@@ -367,15 +356,12 @@ void pd_dump_release(struct pd_dumping *d, bool done)
     if (d->run.id != 0 && !d->untold) {
         pd_dump_sweep(d->env, d->catalog, d->options->state_dir);
     }
-    pd_source_close(d->source);
+    pd_dump_release_lanes(d);
     pd_list_free(d->list);
     pd_dump_forget_roots(d);
-    pd_dump_forget_problems(&d->problems);
-    pthread_mutex_destroy(&d->problems.lock);
-    free(d->archives);
-    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
-        pd_expect_release(d->indexes[i].expect);
-    }
+    pd_batches_release(&d->batches);
+    pthread_mutex_destroy(&d->picking);
+    pthread_mutex_destroy(&d->lock);
 }
 
 enum pd_status pd_dump_settle(struct pd_dumping *d, bool patient, struct pd_error *err)
@@ -392,7 +378,7 @@ static enum pd_status write_all(struct pd_dumping *d, struct pd_error *err)
 
     atomic_store(&d->env->progress->phase, PD_PHASE_WRITE);
     if (status == PD_OK) {
-        status = pd_dump_write_all(d, err);
+        status = pd_dump_run_lanes(d, err);
     }
     d->summary->write_ns = pd_clock_monotonic(d->env->clock) - began;
     atomic_store(&d->env->progress->phase, PD_PHASE_DONE);
@@ -401,50 +387,59 @@ static enum pd_status write_all(struct pd_dumping *d, struct pd_error *err)
 
 enum pd_status pd_dump_carry_out(struct pd_dumping *d, enum pd_status status, struct pd_error *err)
 {
-    struct pd_error late = PD_ERROR_INIT;
     bool recorded = false;
 
     if (status == PD_OK && !d->options->dry_run) {
         status = write_all(d, err);
     }
-    pd_dump_stop_verifiers(d);
-    if (d->pool && !d->options->dry_run) {
+    for (size_t i = 0; i < d->lane_count; i++) {
+        pd_dump_stop_verifiers(&d->lanes[i]);
+    }
+    if (d->lanes[0].pool && !d->options->dry_run) {
         status = conclude(d, status, err);
     }
     if (d->book.ledger) {
         status = close_row(d, status, &recorded, err);
     }
-    if (recorded && d->pool) {
-        pd_pool_give_back(d->pool);
-    }
-    if (d->pool) {
-        pd_pool_put_away(d->pool);
-    }
-    if (pd_pool_close(d->pool, &late) != PD_OK) {
-        pd_log_error(d->env->log, PD_LOG_WARN, &late);
-    }
+    pd_dump_close_lanes(d, recorded);
     d->summary->status = status;
     d->summary->error = *err;
     pd_dump_release(d, d->row->id == 0 || (recorded && d->row->state == PD_DUMP_DONE));
     return status;
 }
 
+enum pd_status pd_dump_start(struct pd_dumping *d, const struct pd_env *env,
+                             struct pd_catalog *catalog, const struct pd_dump_options *options,
+                             struct pd_dump_summary *summary, struct pd_error *err)
+{
+    d->env = env;
+    d->catalog = catalog;
+    d->options = options;
+    d->summary = summary;
+    d->row = &summary->row;
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_mutex_init(&d->picking, NULL);
+    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
+        d->lanes[i].d = d;
+        d->lanes[i].number = i;
+        pthread_mutex_init(&d->lanes[i].problems.lock, NULL);
+    }
+    memset(summary, 0, sizeof *summary);
+    summary->ring_bytes = options->config->buffer;
+    return pd_batches_init(&d->batches, err);
+}
+
 enum pd_status pd_dump_run(const struct pd_env *env, struct pd_catalog *catalog,
                            const struct pd_dump_options *options, struct pd_dump_summary *summary,
                            struct pd_error *err)
 {
-    struct pd_dumping d = {.env = env,
-                           .catalog = catalog,
-                           .options = options,
-                           .summary = summary,
-                           .row = &summary->row,
-                           .problems.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct pd_dumping d = {.env = env};
     uint64_t began = pd_clock_monotonic(env->clock);
-    enum pd_status status;
+    enum pd_status status = pd_dump_start(&d, env, catalog, options, summary, err);
 
-    memset(summary, 0, sizeof *summary);
-    summary->ring_bytes = options->config->buffer;
-    status = run(&d, err);
+    if (status == PD_OK) {
+        status = run(&d, err);
+    }
     status = pd_dump_carry_out(&d, status, err);
     summary->total_ns = pd_clock_monotonic(env->clock) - began;
     return status;

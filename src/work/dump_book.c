@@ -84,6 +84,7 @@ enum pd_status pd_book_open(const struct pd_env *env, const char *state_dir,
     book->index = -1;
     memcpy(book->dump_uuid, row->uuid, sizeof book->dump_uuid);
     pthread_mutex_init(&book->lock, NULL);
+    pthread_mutex_init(&book->writing, NULL);
     book->dir = dir.data;
     if (status == PD_OK && create) {
         status = make_folders(state_dir, book->dir, err);
@@ -163,6 +164,7 @@ void pd_book_release(struct pd_dump_book *book, bool remove)
     if (remove) {
         remove_book(book);
     }
+    pthread_mutex_destroy(&book->writing);
     pthread_mutex_destroy(&book->lock);
     free(book->dir);
     memset(book, 0, sizeof *book);
@@ -173,8 +175,10 @@ void pd_book_release(struct pd_dump_book *book, bool remove)
 static enum pd_status append(struct pd_dump_book *book, struct pd_entry_text *entry, bool numbered,
                              bool durable, struct pd_error *err)
 {
+    pthread_mutex_lock(&book->writing);
     enum pd_status status =
         pd_journal_append(book->journal, entry, numbered, durable, NULL, err);
+    pthread_mutex_unlock(&book->writing);
 
     if (status == PD_OK && numbered && book->ledger) {
         pd_ledger_wake(book->ledger);
@@ -193,6 +197,13 @@ static struct pd_entry_text entry_of(const char *kind)
 static void put_u64(struct pd_entry_text *entry, uint64_t value)
 {
     pd_entry_number(entry, (int64_t)value);
+}
+
+static void put_lane(struct pd_entry_text *entry, size_t lane)
+{
+    if (lane > 0) {
+        put_u64(entry, lane);
+    }
 }
 
 static void put_problems(struct pd_entry_text *entry, const struct pd_dump_problems *problems)
@@ -245,7 +256,7 @@ enum pd_status pd_book_listed(struct pd_dump_book *book, struct pd_list *list, u
 
 enum pd_status pd_book_begin(struct pd_dump_book *book, const struct pd_archive_row *archive,
                              const struct pd_copy_row *copies, const char *const *uuids,
-                             size_t count, struct pd_error *err)
+                             size_t count, size_t lane, struct pd_error *err)
 {
     struct pd_entry_text entry = entry_of("begin");
 
@@ -257,11 +268,15 @@ enum pd_status pd_book_begin(struct pd_dump_book *book, const struct pd_archive_
         pd_entry_word(&entry, uuids[i]);
         put_u64(&entry, copies[i].tape_file);
     }
+    if (lane > 0) {
+        pd_entry_word(&entry, PD_BOOK_LANE);
+    }
+    put_lane(&entry, lane);
     return append(book, &entry, true, false, err);
 }
 
-static enum pd_status spool(struct pd_dump_book *book, const struct pd_buf *text,
-                            struct pd_error *err)
+static enum pd_status spool_locked(struct pd_dump_book *book, const struct pd_buf *text,
+                                   struct pd_error *err)
 {
     for (size_t at = 0; at < text->len;) {
         ssize_t n = pwrite(book->index, text->data + at, text->len - at,
@@ -280,6 +295,16 @@ static enum pd_status spool(struct pd_dump_book *book, const struct pd_buf *text
                ? PD_OK
                : pd_error_set(err, pd_status_from_errno(errno), errno,
                               "cannot write the index's file; the state folder needs space");
+}
+
+static enum pd_status spool(struct pd_dump_book *book, const struct pd_buf *text, uint64_t *offset,
+                            struct pd_error *err)
+{
+    pthread_mutex_lock(&book->writing);
+    *offset = book->index_size;
+    enum pd_status status = spool_locked(book, text, err);
+    pthread_mutex_unlock(&book->writing);
+    return status;
 }
 
 /* Keeps the table for the ledger, if there is room: it is bounded. */
@@ -313,10 +338,10 @@ enum pd_status pd_book_written(struct pd_dump_book *book, const struct pd_archiv
     status = pd_index_encode(pd_expect_toc(expect), *tape_file, &text) == PD_OK
                  ? PD_OK
                  : pd_error_memory(err, "index");
-    *offset = book->index_size;
+    *offset = 0;
     *len = text.len;
     if (status == PD_OK) {
-        status = spool(book, &text, err);
+        status = spool(book, &text, offset, err);
     }
     pd_buf_free(&text);
     put_u64(&entry, archive->seq);
@@ -441,21 +466,23 @@ enum pd_status pd_book_state(struct pd_dump_book *book, const struct pd_dump_row
 }
 
 enum pd_status pd_book_indexed(struct pd_dump_book *book, unsigned copy, uint32_t tape_file,
-                               const char *volume_uuid, struct pd_error *err)
+                               const char *volume_uuid, size_t lane, struct pd_error *err)
 {
     struct pd_entry_text entry = entry_of("indexed");
 
     put_u64(&entry, copy);
     put_u64(&entry, tape_file);
     pd_entry_word(&entry, volume_uuid);
+    put_lane(&entry, lane);
     return append(book, &entry, false, true, err);
 }
 
-enum pd_status pd_book_dropped(struct pd_dump_book *book, struct pd_error *err)
+enum pd_status pd_book_dropped(struct pd_dump_book *book, size_t lane, struct pd_error *err)
 {
     struct pd_entry_text entry = entry_of("dropped");
 
     pd_entry_word(&entry, "index");
+    put_lane(&entry, lane);
     return append(book, &entry, false, false, err);
 }
 

@@ -10,6 +10,7 @@
  *
  *     listed    <skipped> {<path> <status> <errno> <archived> <message>}...
  *     begin     <seq> <name> <record-size> {<copy> <volume-uuid> <tape-file>}...
+ *               [lane <lane>]
  *     written   <seq> <offset> <length> <tape-file> <copies> {<copy> <state> <reason> <tape-file>
  *               <message>}... {<path> <status> <errno> <archived> <message>}...
  *     abandon   <seq>
@@ -26,8 +27,11 @@
  *     option    <key> <value>
  *     labelling <uuid> (a medium may bear the label from now on)
  *     list      <layout> <size> <items> <files> <bytes> <archive-bytes> <largest> <path>
- *     indexed   <copy> <tape-file> <volume-uuid>
- *     dropped   index (the last one is written anew)
+ *     indexed   <copy> <tape-file> <volume-uuid> [<lane>]
+ *     dropped   index [<lane>] (the last one is written anew)
+ *
+ * A lane is the number of a set of drives; the first, 0, is not written. Any thread may write
+ * things down.
  */
 #ifndef PAIRDUMP_WORK_DUMP_BOOK_H
 #define PAIRDUMP_WORK_DUMP_BOOK_H
@@ -39,6 +43,9 @@
 #include "pairdump/verify.h"
 
 enum { PD_BOOK_HELD = 3 };
+
+/* Before the number of a lane, at the end of a begin. */
+#define PD_BOOK_LANE "lane"
 
 /* Behind the name of a folder: it is being removed. */
 #define PD_BOOK_GONE ".gone"
@@ -52,7 +59,8 @@ struct pd_dump_book {
     uint64_t index_size;
     int64_t dump_id;
     char dump_uuid[PD_UUID_TEXT];
-    pthread_mutex_t lock; /* of held */
+    pthread_mutex_t writing; /* of journal and index: several threads write things down */
+    pthread_mutex_t lock;    /* of held */
     struct {
         uint64_t seq;
         struct pd_expect *expect; /* tables that the ledger need not decode; NULL: free */
@@ -100,9 +108,8 @@ PD_MUST_USE enum pd_status pd_book_listed(struct pd_dump_book *book, struct pd_l
                                           struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_begin(struct pd_dump_book *book,
                                          const struct pd_archive_row *archive,
-                                         const struct pd_copy_row *copies,
-                                         const char *const *uuids, size_t count,
-                                         struct pd_error *err);
+                                         const struct pd_copy_row *copies, const char *const *uuids,
+                                         size_t count, size_t lane, struct pd_error *err);
 /* expect: the archive's table; a reference is held until the catalog has it. */
 PD_MUST_USE enum pd_status pd_book_written(struct pd_dump_book *book,
                                            const struct pd_archive_row *archive,
@@ -128,9 +135,10 @@ PD_MUST_USE enum pd_status pd_book_report(struct pd_dump_book *book, const char 
                                           struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_state(struct pd_dump_book *book, const struct pd_dump_row *row,
                                          struct pd_error *err);
-PD_MUST_USE enum pd_status pd_book_dropped(struct pd_dump_book *book, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_book_dropped(struct pd_dump_book *book, size_t lane,
+                                           struct pd_error *err);
 PD_MUST_USE enum pd_status pd_book_indexed(struct pd_dump_book *book, unsigned copy,
-                                           uint32_t tape_file, const char *volume_uuid,
+                                           uint32_t tape_file, const char *volume_uuid, size_t lane,
                                            struct pd_error *err);
 /* The text of an archive's index, and its table, from the folder. */
 PD_MUST_USE enum pd_status pd_book_text(struct pd_dump_book *book, uint64_t offset, uint64_t len,

@@ -81,7 +81,7 @@ static void join(struct pd_dumping *d)
 
 enum pd_status pd_dump_find_roots(struct pd_dumping *d, struct pd_error *err)
 {
-    enum pd_status status = pd_source_roots(d->source, take_root, d, err);
+    enum pd_status status = pd_source_roots(d->lanes[0].source, take_root, d, err);
 
     if (d->root_count > ROOTS_MAX) {
         join(d);

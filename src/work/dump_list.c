@@ -6,10 +6,6 @@
 #include <unistd.h>
 
 #include "dump_priv.h"
-#include "pairdump/size.h"
-#include "pairdump/space.h"
-
-enum { CATALOG_BYTES_PER_FILE = 400 };
 
 /* Files that this run writes to. They change while they are read, and closing the catalog's after
  * reading would drop the locks on it (fcntl(2)). */
@@ -64,8 +60,8 @@ static enum pd_status keep_new(struct pd_dumping *d, const struct pd_item *item,
                                struct pd_error *err)
 {
     enum pd_status why = PD_INTERNAL;
-    enum pd_status status = pd_catalog_held(d->catalog, item,
-                                            (unsigned)pd_pool_copies(d->pool), &why, err);
+    enum pd_status status =
+        pd_catalog_held(d->catalog, item, (unsigned)pd_dump_copies(d), &why, err);
 
     *keep = status != PD_OK || why != PD_OK;
     d->row->skipped += !*keep;
@@ -86,13 +82,14 @@ static enum pd_status keep_item(void *arg, const struct pd_item *item, bool *kee
     return own->d->options->incremental ? keep_new(own->d, item, keep, err) : PD_OK;
 }
 
-enum pd_status pd_dump_open_source(struct pd_dumping *d, struct pd_error *err)
+enum pd_status pd_dump_open_source(struct pd_dump_lane *l,
+                                   const struct pd_source_path_options *from, struct pd_error *err)
 {
-    struct pd_source_path_options options = d->options->source;
+    struct pd_source_path_options options = *from;
 
     options.on_problem = pd_dump_take_problem;
-    options.problem_arg = &d->problems;
-    return pd_source_path_open(d->env, &options, &d->source, err);
+    options.problem_arg = &l->problems;
+    return pd_source_path_open(l->d->env, &options, &l->source, err);
 }
 
 /* A dry run's list has no name. */
@@ -131,6 +128,7 @@ static enum pd_status take_totals(struct pd_dumping *d, struct pd_error *err)
 enum pd_status pd_dump_list(struct pd_dumping *d, struct pd_error *err)
 {
     uint64_t began = pd_clock_monotonic(d->env->clock);
+    struct pd_dump_lane *l = &d->lanes[0];
     struct own own;
     enum pd_status status;
 
@@ -138,91 +136,18 @@ enum pd_status pd_dump_list(struct pd_dumping *d, struct pd_error *err)
     status = new_list(d, err);
     if (status == PD_OK) {
         find_own(d, &own);
-        status = pd_scan(d->env, d->source, keep_item, &own, d->list, err);
+        status = pd_scan(d->env, l->source, keep_item, &own, d->list, err);
     }
     if (status == PD_OK && !d->options->dry_run) {
-        status = pd_book_listed(&d->book, d->list, d->row->skipped, &d->problems, err);
+        status = pd_book_listed(&d->book, d->list, d->row->skipped, &l->problems, err);
     }
     if (status == PD_OK) {
-        status = pd_dump_tell_problems(d, &d->problems, err);
+        status = pd_dump_tell_problems(d, &l->problems, err);
     }
-    pd_dump_forget_problems(&d->problems);
+    pd_dump_forget_problems(&l->problems);
     if (status == PD_OK) {
         status = take_totals(d, err);
     }
     d->summary->list_ns = pd_clock_monotonic(d->env->clock) - began;
-    return status;
-}
-
-/* ---- space ---- */
-
-/* Archives, their padding and tags, an index line per file, and two labels' worth of records. */
-static uint64_t bytes_needed(const struct pd_dumping *d, uint64_t archives, uint64_t bytes)
-{
-    const struct pd_pool_config *pool = pd_pool_config(d->pool);
-    uint64_t index = pd_mul_sat(d->summary->source_files, 256);
-
-    return pd_add_sat(pd_add_sat(bytes, index),
-                      pd_mul_sat(archives + 4, pool->block_size + 65536));
-}
-
-/* Those that are still to be written. */
-static enum pd_status count_batches(struct pd_dumping *d, uint64_t *need, struct pd_error *err)
-{
-    const struct pd_pool_config *pool = pd_pool_config(d->pool);
-    struct pd_batch_limits limits = {pool->batch_size, pool->batch_files, pool->capacity};
-    struct pd_batch batch;
-    uint64_t cursor = 0, archives = 0, bytes = 0;
-    enum pd_status status;
-
-    pd_batch_init(&batch);
-    do {
-        status = pd_batch_next(d->list, &cursor, &limits, &batch, err);
-        bool counts = status == PD_OK && batch.count > 0;
-        bool left = counts && batch.seq > d->last_seq;
-        d->summary->batches += counts;
-        archives += left;
-        bytes = left ? pd_add_sat(bytes, batch.archive_bytes) : bytes;
-    } while (status == PD_OK && batch.count > 0);
-    *need = bytes_needed(d, archives, bytes);
-    pd_batch_release(&batch);
-    return status;
-}
-
-enum pd_status pd_dump_check_space(struct pd_dumping *d, struct pd_error *err)
-{
-    const struct pd_list_totals *totals = pd_list_totals(d->list);
-    uint64_t capacity = pd_pool_capacity(d->pool);
-    uint64_t catalog_need = pd_mul_sat(totals->items, CATALOG_BYTES_PER_FILE);
-    const char *catalog = pd_catalog_path(d->catalog);
-    uint64_t need = 0;
-    enum pd_status status = count_batches(d, &need, err);
-
-    d->need = need;
-    for (size_t i = 0; i < d->summary->copy_count && status == PD_OK; i++) {
-        struct pd_target *target = pd_pool_copy(d->pool, i)->target;
-        struct pd_target_space space = {.available = UINT64_MAX};
-        struct pd_error ignored = PD_ERROR_INIT;
-        if (target && pd_target_space_left(target, &space, &ignored) != PD_OK) {
-            space.available = UINT64_MAX;
-        }
-        d->summary->copies[i].need = need;
-        d->summary->copies[i].available = space.available;
-    }
-    if (status == PD_OK && capacity > 0 && totals->largest > capacity - capacity / 16) {
-        return pd_error_set(err, PD_USAGE, 0,
-                            "%s has %" PRIu64 " bytes: more than a volume of %" PRIu64 " holds",
-                            totals->largest_path, totals->largest, capacity);
-    }
-    if (status == PD_OK) {
-        status = pd_pool_check_space(d->pool, need, err);
-    }
-    if (status == PD_OK && catalog) {
-        status = pd_space_check(catalog, catalog_need, d->options->config->catalog_reserve, err);
-    }
-    if (status == PD_OK) {
-        status = pd_space_check(d->options->state_dir, pd_mul_sat(totals->items, 256),
-                                d->options->config->catalog_reserve, err);
-    }
     return status;
 }

@@ -55,7 +55,7 @@ static enum pd_status save_source(struct pd_dumping *d, struct pd_error *err)
 
 enum pd_status pd_plan_save(struct pd_dumping *d, struct pd_error *err)
 {
-    const struct pd_pool_config *pool = pd_pool_config(d->pool);
+    const struct pd_pool_config *pool = pd_pool_config(d->lanes[0].pool);
     char policy[32];
     const struct {
         const char *key;
@@ -68,12 +68,15 @@ enum pd_status pd_plan_save(struct pd_dumping *d, struct pd_error *err)
         {"capacity", pool->capacity},
         {"reserve", pool->reserve},
         {"verify-swap", pool->verify_swap},
+        {"pairs", d->lane_count},
     };
     enum pd_status status = save_source(d, err);
 
     pd_verify_policy_format(pool->verify, policy, sizeof policy);
-    for (size_t i = 0; i < pool->copy_count && status == PD_OK; i++) {
-        status = pd_book_option(&d->book, "to", pd_pool_location(d->pool, i), err);
+    for (size_t i = 0; i < d->lane_count * pool->copy_count && status == PD_OK; i++) {
+        const struct pd_dump_lane *l = &d->lanes[i / pool->copy_count];
+        status =
+            pd_book_option(&d->book, "to", pd_pool_location(l->pool, i % pool->copy_count), err);
     }
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && status == PD_OK; i++) {
         status = save_number(d, numbers[i].key, numbers[i].value, err);
@@ -145,6 +148,7 @@ static enum pd_status take_number(struct pd_dump_plan *plan, const char *key, co
         {"capacity", &pool->capacity, NULL},
         {"reserve", &pool->reserve, NULL},
         {"verify-swap", NULL, &pool->verify_swap},
+        {"pairs", &pool->pairs, NULL},
     };
     uint64_t number = 0;
 

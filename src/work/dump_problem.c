@@ -43,6 +43,7 @@ enum pd_status pd_dump_tell_problems(struct pd_dumping *d, const struct pd_dump_
 {
     enum pd_status status = PD_OK;
 
+    pthread_mutex_lock(&d->lock);
     for (size_t i = 0; i < problems->count && status == PD_OK; i++) {
         const struct pd_dump_problem *one = &problems->list[i];
         struct pd_problem problem = {.path = one->path,
@@ -56,6 +57,7 @@ enum pd_status pd_dump_tell_problems(struct pd_dumping *d, const struct pd_dump_
             status = d->options->on_problem(d->options->problem_arg, &problem, err);
         }
     }
+    pthread_mutex_unlock(&d->lock);
     return status;
 }
 

@@ -9,12 +9,12 @@
 /* Tables of contents that wait take so much memory at most, and that of one archive more. */
 #define MEMORY_MAX (UINT64_C(8) << 20)
 
-bool pd_ended_waits(struct pd_dumping *d)
+bool pd_ended_waits(struct pd_dump_lane *l)
 {
     bool any = false;
 
-    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
-        const struct pd_target *target = pd_pool_copy(d->pool, i)->target;
+    for (size_t i = 0; i < pd_pool_copies(l->pool); i++) {
+        const struct pd_target *target = pd_pool_copy(l->pool, i)->target;
         if (target && !pd_target_caps(target).tape) {
             return false;
         }
@@ -50,15 +50,15 @@ static uint64_t memory_of(const struct pd_ended *e)
 }
 
 /* Its copies that are not bad are written; the volumes grow by it. */
-static void settle_one(struct pd_dumping *d, struct pd_ended *e)
+static void settle_one(struct pd_dump_lane *l, struct pd_ended *e)
 {
-    struct pd_dump_archive *a = &d->archives[e->place];
+    struct pd_dump_archive *a = &l->archives[e->place];
 
     for (size_t r = 0; r < e->row_count; r++) {
         struct pd_copy_row *row = &e->rows[r];
         size_t i = row->copy - 1;
-        struct pd_volume_row *volume = &pd_pool_copy(d->pool, i)->volume;
-        struct pd_dump_copy_summary *summary = &d->summary->copies[i];
+        struct pd_volume_row *volume = &pd_pool_copy(l->pool, i)->volume;
+        struct pd_dump_copy_summary *summary = &l->copies[i];
         if (row->state == PD_COPY_BAD) {
             a->copies[i].status = row->reason;
             summary->archives_bad++;
@@ -68,7 +68,7 @@ static void settle_one(struct pd_dumping *d, struct pd_ended *e)
         a->copies[i].written = true;
         volume->tape_files = (uint64_t)row->tape_file + 1;
         volume->used += e->bytes;
-        volume->last_written = pd_clock_utc(d->env->clock);
+        volume->last_written = pd_clock_utc(l->d->env->clock);
         summary->archives_written++;
         summary->bytes += e->bytes;
     }
@@ -82,7 +82,7 @@ void pd_ended_add(struct pd_ended_list *ended, const struct pd_ended *one, uint6
 
     *e = *one;
     if (settled) {
-        settle_one(ended->d, e);
+        settle_one(ended->lane, e);
         return;
     }
     e->settled = false;
@@ -96,11 +96,11 @@ void pd_ended_add(struct pd_ended_list *ended, const struct pd_ended *one, uint6
 
 bool pd_ended_due(const struct pd_ended_list *ended, uint64_t next_bytes)
 {
-    const struct pd_config *config = ended->d->options->config;
+    const struct pd_config *config = ended->lane->d->options->config;
 
     return ended->waiting > 0 &&
            (pd_add_sat(ended->bytes, next_bytes) > config->sync_bytes ||
-            pd_clock_monotonic(ended->d->env->clock) - ended->since_ns >= config->sync_ns ||
+            pd_clock_monotonic(ended->lane->d->env->clock) - ended->since_ns >= config->sync_ns ||
             ended->memory >= MEMORY_MAX);
 }
 
@@ -116,7 +116,7 @@ static struct pd_copy_row *row_of(struct pd_ended *e, size_t copy)
 
 void pd_ended_distrust(struct pd_ended_list *ended, size_t copy, const struct pd_error *why)
 {
-    struct pd_dumping *d = ended->d;
+    struct pd_dump_lane *l = ended->lane;
     struct pd_error doubt = PD_ERROR_INIT;
     size_t doubted = 0;
 
@@ -137,8 +137,8 @@ void pd_ended_distrust(struct pd_ended_list *ended, size_t copy, const struct pd
                            "before it failed, the drive had not said of %zu archives that they"
                            " are on the tape; their copies there are bad",
                            doubted);
-        pd_error_context(&doubt, pd_pool_copy(d->pool, copy)->volume.label, NULL, NULL);
-        pd_dump_warn(d, &doubt);
+        pd_error_context(&doubt, pd_pool_copy(l->pool, copy)->volume.label, NULL, NULL);
+        pd_dump_warn(l->d, &doubt);
     }
 }
 
@@ -150,20 +150,30 @@ static void release_one(struct pd_ended *e)
     memset(e, 0, sizeof *e);
 }
 
-/* No copy holds any of what waits: a resume begins it anew. */
+/* They are met again when it is written again. */
+static void forget_problems(struct pd_dumping *d, const struct pd_ended *e)
+{
+    pthread_mutex_lock(&d->lock);
+    d->row->problems -= e->problems.count;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* No copy holds any of what waits: another lane, or a resume, begins it anew. */
 static void give_up(struct pd_ended_list *ended)
 {
-    struct pd_dumping *d = ended->d;
+    struct pd_dump_lane *l = ended->lane;
     struct pd_error late = PD_ERROR_INIT;
 
     while (ended->waiting > 0) {
         struct pd_ended *e = &ended->list[--ended->count];
-        if (pd_book_abandon(&d->book, e->row.seq, &late) != PD_OK) {
-            pd_log_error(d->env->log, PD_LOG_ERROR, &late);
+        if (pd_book_abandon(&l->d->book, e->row.seq, &late) != PD_OK) {
+            pd_log_error(l->d->env->log, PD_LOG_ERROR, &late);
         }
-        pd_log_line(d->env->log, PD_LOG_WARN, "%s is given up: no copy is known to be whole",
+        pd_log_line(l->d->env->log, PD_LOG_WARN, "%s is given up: no copy is known to be whole",
                     e->row.name);
-        d->archive_count--; /* it was the last that was added */
+        forget_problems(l->d, e);
+        pd_batches_give_back(&l->d->batches, &e->batch);
+        l->archive_count--; /* it was the last that was added */
         release_one(e);
         ended->waiting--;
     }
@@ -185,18 +195,18 @@ static bool any_copy(const struct pd_ended_list *ended)
 static enum pd_status ask_drives(struct pd_ended_list *ended, struct pd_fanout_copy *copies,
                                  struct pd_error *err)
 {
-    struct pd_dumping *d = ended->d;
-    size_t count = pd_pool_copies(d->pool);
+    struct pd_dump_lane *l = ended->lane;
+    size_t count = pd_pool_copies(l->pool);
 
     for (size_t i = 0; i < count; i++) {
-        copies[i].target = pd_pool_copy(d->pool, i)->target;
+        copies[i].target = pd_pool_copy(l->pool, i)->target;
     }
-    enum pd_status status = pd_fanout_sync(d->env, copies, count, err);
+    enum pd_status status = pd_fanout_sync(l->d->env, copies, count, err);
     for (size_t i = 0; i < count; i++) {
-        struct pd_pool_copy *copy = pd_pool_copy(d->pool, i);
+        struct pd_pool_copy *copy = pd_pool_copy(l->pool, i);
         if (copy->target && copies[i].status != PD_OK) {
             pd_error_context(&copies[i].error, copy->volume.label, NULL, NULL);
-            pd_dump_lose_copy(d, i, &copies[i].error, copies[i].lost);
+            pd_dump_lose_copy(l, i, &copies[i].error, copies[i].lost);
             pd_ended_distrust(ended, i, &copies[i].error);
         }
     }
@@ -228,7 +238,7 @@ enum pd_status pd_ended_settle(struct pd_ended_list *ended, struct pd_error *err
         return status;
     }
     for (; ended->waiting > 0; ended->waiting--) {
-        settle_one(ended->d, &ended->list[ended->count - ended->waiting]);
+        settle_one(ended->lane, &ended->list[ended->count - ended->waiting]);
     }
     return PD_OK;
 }

@@ -15,7 +15,8 @@
 #include "pairdump/fanout.h"
 
 struct pd_ended {
-    size_t place; /* of d->archives */
+    size_t place; /* of the lane's archives */
+    struct pd_batch_place batch;
     struct pd_archive_row row;
     struct pd_expect *expect;
     struct pd_dump_problems problems; /* that its source files had; without a lock */
@@ -28,7 +29,7 @@ struct pd_ended {
 
 /* Invariant: list[0..count) in the order of their numbers; what is settled stands in front. */
 struct pd_ended_list {
-    struct pd_dumping *d;
+    struct pd_dump_lane *lane;
     struct pd_ended *list;
     size_t count, cap;
     size_t waiting;      /* of these, not settled */
@@ -39,7 +40,7 @@ struct pd_ended_list {
 };
 
 /* Whether archives of the pair at hand end without waiting for the drives. */
-bool pd_ended_waits(struct pd_dumping *d);
+bool pd_ended_waits(struct pd_dump_lane *l);
 /* Room for one more, so that adding it cannot fail. */
 PD_MUST_USE enum pd_status pd_ended_room(struct pd_ended_list *ended, struct pd_error *err);
 /* Takes *one over. settled: its copies that are not bad are on the media. */
@@ -50,7 +51,8 @@ bool pd_ended_due(const struct pd_ended_list *ended, uint64_t next_bytes);
 /* A copy has failed: whether it holds what waits is not known. */
 void pd_ended_distrust(struct pd_ended_list *ended, size_t copy, const struct pd_error *why);
 /* Asks the drives, and settles what waits. A copy that fails is lost; when none is left, what
- * waited is given up, as if it had never been begun, and the run cannot go on. */
+ * waited is given up, as if it had never been begun, its batches are given back, and the lane
+ * cannot go on. */
 PD_MUST_USE enum pd_status pd_ended_settle(struct pd_ended_list *ended, struct pd_error *err);
 /* The first one is recorded and goes. */
 void pd_ended_pop(struct pd_ended_list *ended);

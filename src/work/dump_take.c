@@ -69,6 +69,11 @@ static bool more(const struct reader *r)
     return !r->bad && r->at < r->entry->count;
 }
 
+static size_t left(const struct reader *r)
+{
+    return more(r) ? r->entry->count - r->at : 0;
+}
+
 static enum pd_status check(const struct reader *r, struct pd_error *err)
 {
     return r->bad ? pd_error_set(err, PD_BAD_FORMAT, 0,
@@ -167,7 +172,7 @@ static enum pd_status take_begin(struct pd_catalog *catalog, struct pd_dump_book
     archive.seq = count(r);
     snprintf(archive.name, sizeof archive.name, "%s", word(r));
     archive.record_size = count(r);
-    while (status == PD_OK && more(r) && n < PD_COPIES_MAX) {
+    while (status == PD_OK && left(r) >= 3 && n < PD_COPIES_MAX) {
         struct pd_volume_row volume;
         copies[n].copy = (unsigned)number(r);
         const char *uuid = word(r);
@@ -177,6 +182,10 @@ static enum pd_status take_begin(struct pd_catalog *catalog, struct pd_dump_book
             status = pd_catalog_volume_find(catalog, uuid, &volume, err);
             copies[n++].volume_id = status == PD_OK ? volume.id : 0;
         }
+    }
+    if (status == PD_OK && n > 0 && left(r) == 2) { /* is for a resume */
+        r->bad = strcmp(word(r), PD_BOOK_LANE) != 0 || r->bad;
+        (void)count(r);
     }
     r->bad = r->bad || (status == PD_OK && more(r)); /* more copies than there can be */
     if (status == PD_OK) {

@@ -7,8 +7,6 @@
 #include <string.h>
 
 #include "pairdump/registry.h"
-#include "pairdump/size.h"
-#include "pairdump/space.h"
 
 size_t pd_pool_copies(const struct pd_pool *pool)
 {
@@ -119,6 +117,7 @@ enum pd_status pd_pool_open(const struct pd_env *env, const struct pd_pool_confi
         (config->changer && !pool->config.changer)) {
         status = pd_error_memory(err, "pool");
     }
+    pool->first = run->beside ? run->beside->first + run->beside->config.copy_count : 0;
     for (size_t i = 0; i < config->copy_count && status == PD_OK; i++) {
         status = pd_pool_name_place(pool, i, config->copies[i], err);
     }
@@ -158,29 +157,6 @@ enum pd_status pd_pool_close(struct pd_pool *pool, struct pd_error *err)
     pd_pool_config_release(&pool->config);
     free(pool->spares);
     free(pool);
-    return status;
-}
-
-enum pd_status pd_pool_check_space(struct pd_pool *pool, uint64_t need, struct pd_error *err)
-{
-    struct pd_space spaces[PD_COPIES_MAX];
-    enum pd_status status = PD_OK;
-
-    for (size_t i = 0; i < pool->config.copy_count && status == PD_OK; i++) {
-        uint64_t sharers = 1;
-        if (!pool->copies[i].target || pd_target_url_device(pool->config.copies[i])) {
-            spaces[i].fs_id = 0;
-            continue;
-        }
-        status = pd_space_of(pool->path[i], &spaces[i], err);
-        for (size_t j = 0; j < i && status == PD_OK; j++) {
-            sharers += spaces[j].fs_id == spaces[i].fs_id;
-        }
-        if (status == PD_OK) {
-            status = pd_space_check(pool->path[i], pd_mul_sat(need, sharers),
-                                    pool->config.reserve, err);
-        }
-    }
     return status;
 }
 

@@ -26,6 +26,16 @@ bool pd_pool_in_library(const struct pd_pool *pool, size_t i)
     return pool->copies[i].target && pd_target_caps(pool->copies[i].target).library;
 }
 
+bool pd_pool_uses_library(const struct pd_pool *pool)
+{
+    bool uses = false;
+
+    for (size_t i = 0; i < pool->config.copy_count; i++) {
+        uses = uses || pd_pool_in_library(pool, i);
+    }
+    return uses;
+}
+
 static enum pd_status take_cartridge(void *arg, const char *label, struct pd_error *err)
 {
     struct inventory *all = arg;

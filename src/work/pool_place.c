@@ -40,7 +40,7 @@ static enum pd_status complete_url(struct pd_pool *pool, size_t i, const char *g
     }
     if (status == PD_OK && config->changer && pd_target_url_exclusive(given) &&
         !pd_target_url_changer(given)) {
-        snprintf(number, sizeof number, "%zu", i);
+        snprintf(number, sizeof number, "%zu", pool->first + i);
         status = add_option(out, "changer", config->changer, err);
         if (status == PD_OK) {
             status = add_option(out, "drive", number, err);
@@ -104,6 +104,11 @@ enum pd_status pd_pool_name_place(struct pd_pool *pool, size_t i, const char *ur
     }
     for (size_t j = 0; j < i && status == PD_OK; j++) {
         status = check_apart(pool->path[i], pool->path[j], err);
+    }
+    for (const struct pd_pool *other = pool->run.beside; other; other = other->run.beside) {
+        for (size_t j = 0; j < other->config.copy_count && status == PD_OK; j++) {
+            status = check_apart(pool->path[i], other->path[j], err);
+        }
     }
     return status;
 }

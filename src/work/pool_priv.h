@@ -2,7 +2,8 @@
  * pool: what its files share. pool.c opens targets, pool_pair.c picks pairs, pool_reserve.c
  * reserves labels in the catalog, pool_label.c labels new pairs with them, pool_unfinished.c
  * finishes what others reserved or began to label, pool_library.c picks cartridges and puts them
- * back, pool_place.c names the places and sees to it that two copies have two.
+ * back, pool_place.c names the places and sees to it that two copies have two, pool_space.c that
+ * they have room.
  */
 #ifndef PAIRDUMP_WORK_POOL_PRIV_H
 #define PAIRDUMP_WORK_POOL_PRIV_H
@@ -17,6 +18,7 @@ struct pd_pool {
     char *path[PD_COPIES_MAX];    /* where each keeps its data */
     struct pd_pool_copy copies[PD_COPIES_MAX];
     bool let_go[PD_COPIES_MAX];   /* closed for a reader, to be opened again */
+    size_t first;                 /* targets of the pools beside it, which come before */
     bool asking;                  /* volumes that are not at hand are waited for */
     struct pd_retry retry;
     struct pd_pool_run run;

@@ -5,19 +5,12 @@
 
 #include "pairdump/check.h"
 #include "pairdump/process.h"
-#include "resume_book.h"
-
-struct resuming {
-    struct pd_dumping *d;
-    struct pd_story story;
-    struct pd_volume_row *last; /* volumes that the last archive was begun on, one for each copy */
-    int64_t held[PD_COPIES_MAX]; /* ids of the volumes of the last archive that is recorded */
-};
+#include "resume_priv.h"
 
 /* ---- what was written before ---- */
 
 /* Begun and never finished: the catalog forgets it, and it will be begun again. */
-static enum pd_status abandon_unfinished(struct resuming *r, struct pd_error *err)
+static enum pd_status abandon_unfinished(struct pd_resuming *r, struct pd_error *err)
 {
     enum pd_status status = PD_OK;
 
@@ -44,7 +37,7 @@ static enum pd_status tell_bad(void *arg, const struct pd_verify_result *result,
 }
 
 /* Finished archives are read back, not rewritten. */
-static enum pd_status verify_written(struct resuming *r, struct pd_error *err)
+static enum pd_status verify_written(struct pd_resuming *r, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
     struct pd_check_options options = {.dump_id = d->row->id,
@@ -62,332 +55,9 @@ static enum pd_status verify_written(struct resuming *r, struct pd_error *err)
     return status == PD_OK ? pd_env_check(d->env, err) : status;
 }
 
-struct loading {
-    struct resuming *r;
-    struct pd_dump_archive *archive;
-    int64_t volumes[PD_COPIES_MAX]; /* of the archive at hand, and of the one before */
-    int64_t before[PD_COPIES_MAX];
-};
-
-static enum pd_status load_copy(void *arg, const struct pd_copy_row *row, struct pd_error *err)
-{
-    struct loading *loading = arg;
-    struct resuming *r = loading->r;
-    struct pd_dumping *d = r->d;
-    bool none = r->story.plan.pool.verify.mode == PD_VERIFY_NONE;
-
-    (void)err;
-    if (row->copy == 0 || row->copy > PD_COPIES_MAX) {
-        return PD_OK;
-    }
-    size_t i = row->copy - 1;
-    struct pd_dump_copy *copy = &loading->archive->copies[i];
-    struct pd_dump_copy_summary *summary = &d->summary->copies[i];
-    copy->begun = true;
-    copy->tape_file = row->tape_file;
-    copy->written = row->state == PD_COPY_WRITTEN || row->state == PD_COPY_VERIFIED;
-    copy->status = row->state == PD_COPY_VERIFIED ? PD_OK
-                   : row->state == PD_COPY_BAD    ? row->reason
-                                                  : PD_UNVERIFIED;
-    copy->chosen = !none;
-    summary->archives_written += copy->written;
-    summary->archives_verified += row->state == PD_COPY_VERIFIED;
-    if (row->state == PD_COPY_BAD) {
-        summary->archives_bad++;
-        summary->status = pd_status_worst(summary->status, row->reason);
-        if (summary->error.status == PD_OK) {
-            pd_error_set(&summary->error, row->reason, 0, "%s", row->message);
-            pd_error_context(&summary->error, row->label, row->archive, NULL);
-        }
-    }
-    summary->bytes += copy->written ? loading->archive->row.records *
-                                          loading->archive->row.record_size
-                                    : 0;
-    loading->volumes[i] = row->volume_id;
-    pd_dump_name_volume(d, i, row->label);
-    return PD_OK;
-}
-
-static enum pd_status load_archive(void *arg, const struct pd_archive_row *row,
-                                   struct pd_error *err)
-{
-    struct loading *loading = arg;
-    struct resuming *r = loading->r;
-    struct pd_dumping *d = r->d;
-    const struct pd_told_archive *told = pd_story_archive(&r->story, row->seq);
-    size_t place = 0;
-
-    if (!told || told->state != PD_TOLD_WRITTEN) {
-        return pd_error_set(err, PD_CATALOG, 0, "archive %s is in the catalog, not in the journal",
-                            row->name);
-    }
-    enum pd_status status = pd_dump_add_archive(d, &place, err);
-    if (status != PD_OK) {
-        return status;
-    }
-    struct pd_dump_archive *a = &d->archives[place];
-    a->row = *row;
-    a->index_offset = told->offset;
-    a->index_len = told->len;
-    a->index_tape_file = told->tape_file;
-    d->row->archives++;
-    d->row->files += row->files;
-    d->row->bytes += row->payload_bytes;
-    d->last_seq = row->seq > d->last_seq ? row->seq : d->last_seq;
-    loading->archive = a;
-    return PD_OK;
-}
-
-/* What stands in an index that stays counts as a pair of its own: no other index lists it. */
-static bool is_on_next_pair(struct loading *loading, size_t place)
-{
-    struct resuming *r = loading->r;
-    const struct pd_dump_archive *a = &r->d->archives[place];
-    const struct pd_told_archive *told = pd_story_archive(&r->story, a->row.seq);
-    const struct pd_told_archive *before = pd_story_archive(&r->story, a[-1].row.seq);
-
-    return memcmp(loading->before, loading->volumes, sizeof loading->before) != 0 ||
-           (told && before && told->index != before->index);
-}
-
-/* Archives that lie on the same volumes are on one pair. */
-static enum pd_status load_copies(struct loading *loading, struct pd_error *err)
-{
-    struct resuming *r = loading->r;
-    struct pd_dumping *d = r->d;
-    enum pd_status status = PD_OK;
-
-    for (size_t place = 0; place < d->archive_count && status == PD_OK; place++) {
-        loading->archive = &d->archives[place];
-        memcpy(loading->before, loading->volumes, sizeof loading->before);
-        memset(loading->volumes, 0, sizeof loading->volumes);
-        status = pd_catalog_copies(d->catalog, loading->archive->row.id, 0, load_copy, loading, err);
-        if (place > 0 && is_on_next_pair(loading, place)) {
-            d->pairs++;
-            d->pair_start = place;
-        }
-        loading->archive->pair = d->pairs;
-        for (size_t i = 0; i < d->row->copies && i < PD_COPIES_MAX; i++) {
-            if (!loading->archive->copies[i].begun) {
-                loading->archive->copies[i].status = PD_MISSING;
-            }
-        }
-    }
-    memcpy(r->held, loading->volumes, sizeof r->held);
-    return status;
-}
-
-static enum pd_status count_problem(void *arg, const struct pd_problem *problem,
-                                    struct pd_error *err)
-{
-    struct pd_dumping *d = arg;
-
-    (void)problem;
-    (void)err;
-    d->row->problems++;
-    return PD_OK;
-}
-
-static enum pd_status load(struct resuming *r, struct pd_error *err)
-{
-    struct pd_dumping *d = r->d;
-    struct loading loading = {.r = r};
-    enum pd_status status;
-
-    d->row->archives = d->row->files = d->row->bytes = d->row->problems = 0;
-    d->row->skipped = r->story.skipped;
-    status = pd_catalog_archives(d->catalog, d->row->id, load_archive, &loading, err);
-    if (status == PD_OK) {
-        status = load_copies(&loading, err);
-    }
-    return status == PD_OK ? pd_catalog_problems(d->catalog, d->row->id, count_problem, d, err)
-                           : status;
-}
-
 /* ---- going on ---- */
 
-/* The index of the last pair is written anew, behind all its archives, unless others have appended. */
-static enum pd_status give_up_indexes(void *arg, bool *again, struct pd_error *err)
-{
-    struct resuming *r = arg;
-    struct pd_dumping *d = r->d;
-    bool any = false;
-    enum pd_status status = PD_OK;
-
-    *again = true;
-    for (size_t i = 0; i < PD_COPIES_MAX; i++) {
-        any = any || r->story.indexes[i].written;
-        *again = *again && (!r->story.indexes[i].written ||
-                            r->last[i].tape_files <= (uint64_t)r->story.indexes[i].tape_file + 1);
-    }
-    for (size_t i = 0; i < PD_COPIES_MAX && *again && status == PD_OK; i++) {
-        if (r->last[i].label[0] && r->story.indexes[i].written &&
-            r->last[i].tape_files > r->story.indexes[i].tape_file) {
-            r->last[i].tape_files = r->story.indexes[i].tape_file;
-            d->untold = true; /* until it is cut off there too: nobody else is to find it changed */
-            status = pd_book_volume(&d->book, &r->last[i], err);
-        }
-    }
-    if (status == PD_OK && *again && any) {
-        status = pd_book_dropped(&d->book, err);
-        pd_story_drop_index(&r->story);
-    }
-    return status == PD_OK ? pd_dump_settle(d, true, err) : status;
-}
-
-/* A full volume is mounted again for an index that it lacks. */
-static bool is_usable(const struct resuming *r, size_t copy)
-{
-    const struct pd_volume_row *row = &r->last[copy];
-
-    return row->state == PD_VOLUME_APPENDABLE ||
-           (row->state == PD_VOLUME_FULL_STATE && !r->story.indexes[copy].written);
-}
-
-/* A kill came between the index of a full volume and its row. */
-static enum pd_status count_index(struct resuming *r, size_t copy, struct pd_error *err)
-{
-    struct pd_volume_row *row = &r->last[copy];
-
-    if (row->state != PD_VOLUME_FULL_STATE || !r->story.indexes[copy].written ||
-        row->tape_files != r->story.indexes[copy].tape_file) {
-        return PD_OK;
-    }
-    row->tape_files++;
-    return pd_book_volume(&r->d->book, row, err);
-}
-
-/* The volumes that the last archive was begun on, but for those that nothing can be written to. *all: all
- * of them can be appended to; *any: some can be written to. */
-static enum pd_status find_last(struct resuming *r, bool *all, bool *any, struct pd_error *err)
-{
-    enum pd_status status = PD_OK;
-
-    *all = true;
-    *any = false;
-    for (size_t i = 0; i < pd_pool_copies(r->d->pool) && status == PD_OK; i++) {
-        struct pd_volume_row *row = &r->last[i];
-        bool usable = r->story.volumes[i][0] != '\0';
-        if (usable) {
-            status = pd_catalog_volume_find(r->d->catalog, r->story.volumes[i], row, err);
-            usable = status == PD_OK && is_usable(r, i);
-        }
-        if (status == PD_OK && r->story.volumes[i][0] != '\0') {
-            status = count_index(r, i, err);
-        }
-        if (!usable) {
-            row->label[0] = '\0';
-        }
-        *all = *all && usable && row->state == PD_VOLUME_APPENDABLE;
-        *any = *any || usable;
-    }
-    return status;
-}
-
-/* Do the archives that are recorded last lie on these volumes? */
-static bool is_last_recorded(const struct resuming *r)
-{
-    bool same = r->d->archive_count > 0;
-
-    for (size_t i = 0; i < pd_pool_copies(r->d->pool); i++) {
-        same = same && (!r->last[i].label[0] || r->last[i].id == r->held[i]);
-    }
-    return same;
-}
-
-/* Does the archive that is recorded last stand in an index that stays? Then so do all before it. */
-static bool is_last_listed(struct resuming *r)
-{
-    struct pd_dumping *d = r->d;
-    const struct pd_told_archive *told =
-        d->archive_count > 0
-            ? pd_story_archive(&r->story, d->archives[d->archive_count - 1].row.seq)
-            : NULL;
-
-    return told && told->index != 0;
-}
-
-/* The volumes mounted, as they are now: another run may have filled them meanwhile. */
-static bool can_append(struct pd_dumping *d)
-{
-    bool can = true;
-
-    for (size_t i = 0; i < pd_pool_copies(d->pool); i++) {
-        can = can && pd_pool_copy(d->pool, i)->volume.state == PD_VOLUME_APPENDABLE;
-    }
-    return can;
-}
-
-/* Mounts the volumes that the last archive was begun on, where that can be. */
-static enum pd_status mount_last(struct resuming *r, bool *all, bool *good, struct pd_error *err)
-{
-    struct pd_dumping *d = r->d;
-    bool usable = false;
-    enum pd_status status = find_last(r, all, &usable, err);
-
-    *good = false;
-    if (status == PD_OK && usable) {
-        status = pd_pool_take_pair(d->pool, r->last, d->row->name, give_up_indexes, r, good, err);
-    }
-    if (status == PD_OK && d->untold && !*good) { /* the next resume looks again */
-        status = pd_error_set(err, PD_BUSY, 0,
-                              "the volumes of its last archives changed while they were mounted;"
-                              " resume it again");
-    }
-    *all = *all && *good && can_append(d);
-    return status;
-}
-
-/* Archives that stand in no index, on volumes that cannot be written to. */
-static void miss_index(struct resuming *r)
-{
-    struct pd_dumping *d = r->d;
-    struct pd_error why = PD_ERROR_INIT;
-    bool unlisted = false;
-
-    for (size_t a = 0; a < d->archive_count; a++) {
-        const struct pd_told_archive *told = pd_story_archive(&r->story, d->archives[a].row.seq);
-        unlisted = unlisted || (told && told->index == 0);
-    }
-    for (size_t i = 0; i < pd_pool_copies(d->pool) && unlisted; i++) {
-        if (r->story.volumes[i][0]) {
-            pd_error_clear(&why);
-            (void)pd_error_set(
-                &why, PD_MISSING, 0,
-                "copy %zu: no index on a volume tells of archives that the dump wrote"
-                " before; it cannot be written to now",
-                i + 1);
-            pd_dump_lose_index(d, i, &why);
-        }
-    }
-}
-
-/* Goes on with those volumes; when not all can be appended to, the others get their index, and what
- * follows goes to another pair. */
-static enum pd_status take_last_pair(struct resuming *r, struct pd_error *err)
-{
-    struct pd_dumping *d = r->d;
-    bool all = false, good = false;
-    enum pd_status status = mount_last(r, &all, &good, err);
-
-    if (status != PD_OK) {
-        return status;
-    }
-    d->untold = d->untold && !good;
-    if (d->archive_count > 0 && (!(good && is_last_recorded(r)) || is_last_listed(r))) {
-        d->pair_start = d->archive_count; /* what follows goes to another pair, or another index */
-        d->pairs++;
-    }
-    if (good) {
-        pd_dump_name_pair(d);
-    } else {
-        miss_index(r);
-    }
-    d->mounted = all;
-    return good && !all ? pd_dump_close_pair(d, PD_PAIR_OLD, err) : PD_OK;
-}
-
-static enum pd_status open_list(struct resuming *r, struct pd_error *err)
+static enum pd_status open_list(struct pd_resuming *r, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
     char *path = NULL;
@@ -419,7 +89,7 @@ static bool is_unlistable(const struct pd_story *story)
 }
 
 /* With a list there is nothing left to be found: files are only read. */
-static enum pd_status open_source(struct resuming *r, struct pd_dump_options *options,
+static enum pd_status open_source(struct pd_resuming *r, struct pd_dump_options *options,
                                   struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
@@ -432,10 +102,10 @@ static enum pd_status open_source(struct resuming *r, struct pd_dump_options *op
     for (size_t i = 0; i < r->story.plan.root_count && status == PD_OK; i++) {
         status = pd_dump_add_root(d, r->story.plan.roots[i], err);
     }
-    return status == PD_OK ? pd_dump_open_source(d, err) : status;
+    return status == PD_OK ? pd_dump_open_source(&d->lanes[0], &options->source, err) : status;
 }
 
-static enum pd_status take_claims(struct resuming *r, struct pd_error *err)
+static enum pd_status take_claims(struct pd_resuming *r, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
     char what[sizeof d->row->name + 16];
@@ -447,7 +117,7 @@ static enum pd_status take_claims(struct resuming *r, struct pd_error *err)
 }
 
 /* The catalog learns what the journal has for it; *done: that was all. */
-static enum pd_status catch_up(struct resuming *r, bool *done, struct pd_error *err)
+static enum pd_status catch_up(struct pd_resuming *r, bool *done, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
     char uuid[PD_UUID_TEXT];
@@ -465,14 +135,14 @@ static enum pd_status catch_up(struct resuming *r, bool *done, struct pd_error *
 }
 
 /* What the run before had reserved; the one that goes on reserves its own. */
-static enum pd_status drop_reserved(struct resuming *r, struct pd_error *err)
+static enum pd_status drop_reserved(struct pd_resuming *r, struct pd_error *err)
 {
     const struct pd_pool_run run = pd_dump_pool_run(r->d);
 
     return pd_pool_drop_reserved(&run, r->story.labels, r->story.label_count, err);
 }
 
-static enum pd_status prepare(struct resuming *r, struct pd_error *err)
+static enum pd_status prepare(struct pd_resuming *r, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
     enum pd_status status = abandon_unfinished(r, err);
@@ -487,42 +157,41 @@ static enum pd_status prepare(struct resuming *r, struct pd_error *err)
         status = verify_written(r, err);
     }
     if (status == PD_OK) {
-        status = pd_dump_open_pool(d, &r->story.plan.pool, err);
+        status = pd_dump_open_lanes(d, &r->story.plan.pool, err);
     }
     if (status == PD_OK) {
         status = drop_reserved(r, err);
     }
     if (status == PD_OK) {
-        status = load(r, err);
+        status = pd_resume_load(r, err);
     }
     if (status == PD_OK) {
         status = r->story.listed ? open_list(r, err) : pd_dump_list(d, err);
     }
-    if (status == PD_OK) {
-        status = take_last_pair(r, err);
+    for (size_t i = 0; i < d->lane_count && status == PD_OK; i++) {
+        status = pd_resume_take_pair(&r->lanes[i], err);
     }
     if (status == PD_OK) {
         status = pd_dump_check_space(d, err);
     }
-    if (status == PD_OK) {
-        pd_dump_reserve(d);
+    for (size_t i = 0; i < d->lane_count && status == PD_OK; i++) {
+        pd_dump_reserve(&d->lanes[i]);
     }
     return status;
 }
 
 /* The dump was done, and only the catalog did not know. */
-static enum pd_status tell_outcome(struct resuming *r, struct pd_error *err)
+static enum pd_status tell_outcome(struct pd_resuming *r, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
     enum pd_status verdict = d->row->status;
     enum pd_status status;
 
-    d->summary->copy_count = d->row->copies < PD_COPIES_MAX ? d->row->copies : PD_COPIES_MAX;
-    for (size_t i = 0; i < d->summary->copy_count && i < r->story.plan.pool.copy_count; i++) {
+    for (size_t i = 0; i < d->summary->copy_count; i++) {
         snprintf(d->summary->copies[i].url, sizeof d->summary->copies[i].url, "%s",
                  r->story.plan.pool.copies[i]);
     }
-    status = load(r, err);
+    status = pd_resume_load(r, err);
     if (status == PD_OK) {
         status = drop_reserved(r, err);
     }
@@ -535,7 +204,7 @@ static enum pd_status tell_outcome(struct resuming *r, struct pd_error *err)
     return status;
 }
 
-static enum pd_status open_book(struct resuming *r, struct pd_error *err)
+static enum pd_status open_book(struct pd_resuming *r, struct pd_error *err)
 {
     struct pd_dumping *d = r->d;
     char host[PD_HOST_TEXT];
@@ -553,47 +222,73 @@ static enum pd_status open_book(struct resuming *r, struct pd_error *err)
     return status == PD_OK ? pd_story_read(&d->book, &r->story, err) : status;
 }
 
+static enum pd_status make_lanes(struct pd_resuming *r, struct pd_error *err)
+{
+    enum pd_status status = pd_dump_make_lanes(r->d, &r->story.plan.pool, err);
+
+    for (size_t i = 0; i < PD_COPIES_MAX && status == PD_OK; i++) {
+        r->lanes[i] =
+            (struct pd_resume_lane){.r = r,
+                                    .l = &r->d->lanes[i],
+                                    .told = &r->story.lanes[i],
+                                    .last = calloc(PD_COPIES_MAX, sizeof *r->lanes[i].last)};
+        if (!r->lanes[i].last) {
+            return pd_error_memory(err, "volumes");
+        }
+    }
+    return status;
+}
+
+static enum pd_status go_on(struct pd_resuming *r, struct pd_dump_options *options, bool *done,
+                            struct pd_error *err)
+{
+    enum pd_status status = open_book(r, err);
+
+    if (status == PD_OK) {
+        options->source = r->story.plan.options.source;
+        options->incremental = r->story.plan.options.incremental;
+        options->pool = &r->story.plan.pool;
+        status = make_lanes(r, err);
+    }
+    if (status == PD_OK) {
+        status = open_source(r, options, err);
+    }
+    if (status == PD_OK) {
+        status = take_claims(r, err);
+    }
+    if (status == PD_OK) {
+        status = catch_up(r, done, err);
+    }
+    return status == PD_OK && !*done ? prepare(r, err) : status;
+}
+
 enum pd_status pd_resume_run(const struct pd_env *env, struct pd_catalog *catalog,
                              const struct pd_dump_row *row, const struct pd_dump_options *options,
                              struct pd_dump_summary *summary, struct pd_error *err)
 {
     struct pd_dump_options merged = *options;
-    struct pd_dumping d = {.env = env,
-                           .catalog = catalog,
-                           .options = &merged,
-                           .summary = summary,
-                           .row = &summary->row,
-                           .goes_on = true,
-                           .problems.lock = PTHREAD_MUTEX_INITIALIZER};
-    struct resuming r = {.d = &d, .last = calloc(PD_COPIES_MAX, sizeof *r.last)};
+    struct pd_dumping d = {.goes_on = true};
+    struct pd_resuming *r = calloc(1, sizeof *r);
     uint64_t began = pd_clock_monotonic(env->clock);
     bool done = false;
-    enum pd_status status = r.last ? PD_OK : pd_error_memory(err, "volumes");
+    enum pd_status status = pd_dump_start(&d, env, catalog, &merged, summary, err);
 
-    memset(summary, 0, sizeof *summary);
     summary->row = *row;
-    summary->ring_bytes = options->config->buffer;
-    if (status == PD_OK) {
-        status = open_book(&r, err);
+    if (!r) {
+        status = pd_error_memory(err, "the resume");
     }
     if (status == PD_OK) {
-        merged.source = r.story.plan.options.source;
-        merged.incremental = r.story.plan.options.incremental;
-        merged.pool = &r.story.plan.pool;
-        status = open_source(&r, &merged, err);
+        r->d = &d;
+        status = go_on(r, &merged, &done, err);
     }
-    if (status == PD_OK) {
-        status = take_claims(&r, err);
-    }
-    if (status == PD_OK) {
-        status = catch_up(&r, &done, err);
-    }
-    if (status == PD_OK && !done) {
-        status = prepare(&r, err);
-    }
-    status = done ? tell_outcome(&r, err) : pd_dump_carry_out(&d, status, err);
+    status = done ? tell_outcome(r, err) : pd_dump_carry_out(&d, status, err);
     summary->total_ns = pd_clock_monotonic(env->clock) - began;
-    pd_story_release(&r.story);
-    free(r.last);
+    for (size_t i = 0; i < PD_COPIES_MAX && r; i++) {
+        free(r->lanes[i].last);
+    }
+    if (r) {
+        pd_story_release(&r->story);
+    }
+    free(r);
     return status;
 }

@@ -26,12 +26,40 @@ static enum pd_status bad(const struct pd_entry *entry, struct pd_error *err)
                         entry->fields[0]);
 }
 
+/* The lane that stands in field `at`, where there is one; NULL: it cannot be. */
+static struct pd_told_lane *lane_of(struct pd_story *story, const struct pd_entry *entry, size_t at)
+{
+    uint64_t lane = 0;
+
+    return at >= entry->count || (number(entry, at, &lane) && lane < PD_COPIES_MAX)
+               ? &story->lanes[lane]
+               : NULL;
+}
+
+static enum pd_status read_volumes(struct pd_told_lane *lane, const struct pd_entry *entry,
+                                   struct pd_error *err)
+{
+    memset(lane->indexes, 0, sizeof lane->indexes);
+    lane->indexing = false;
+    memset(lane->volumes, 0, sizeof lane->volumes);
+    for (size_t at = 4; at + 2 < entry->count; at += 3) { /* a lane behind them is no three */
+        uint64_t copy = 0;
+        if (!number(entry, at, &copy) || copy == 0 || copy > PD_COPIES_MAX) {
+            return bad(entry, err);
+        }
+        snprintf(lane->volumes[copy - 1], PD_UUID_TEXT, "%s", entry->fields[at + 1]);
+    }
+    return PD_OK;
+}
+
 static enum pd_status read_begin(struct pd_story *story, const struct pd_entry *entry,
                                  struct pd_error *err)
 {
+    bool has_lane = entry->count > 6 && strcmp(entry->fields[entry->count - 2], PD_BOOK_LANE) == 0;
+    struct pd_told_lane *lane = lane_of(story, entry, entry->count - has_lane);
     uint64_t seq = 0;
 
-    if (!number(entry, 1, &seq)) {
+    if (!lane || !number(entry, 1, &seq)) {
         return bad(entry, err);
     }
     if (story->count == story->room) {
@@ -43,18 +71,9 @@ static enum pd_status read_begin(struct pd_story *story, const struct pd_entry *
         story->archives = grown;
         story->room = room;
     }
-    story->archives[story->count++] = (struct pd_told_archive){.seq = seq, .state = PD_TOLD_BEGUN};
-    memset(story->indexes, 0, sizeof story->indexes);
-    story->indexing = false;
-    memset(story->volumes, 0, sizeof story->volumes);
-    for (size_t at = 4; at + 2 < entry->count; at += 3) {
-        uint64_t copy = 0;
-        if (!number(entry, at, &copy) || copy == 0 || copy > PD_COPIES_MAX) {
-            return bad(entry, err);
-        }
-        snprintf(story->volumes[copy - 1], PD_UUID_TEXT, "%s", entry->fields[at + 1]);
-    }
-    return PD_OK;
+    story->archives[story->count++] = (struct pd_told_archive){
+        .seq = seq, .state = PD_TOLD_BEGUN, .lane = (size_t)(lane - story->lanes)};
+    return read_volumes(lane, entry, err);
 }
 
 static enum pd_status read_written(struct pd_story *story, const struct pd_entry *entry,
@@ -107,45 +126,52 @@ static enum pd_status read_listed(struct pd_story *story, const struct pd_entry 
     return story->listed ? PD_OK : bad(entry, err);
 }
 
-void pd_story_drop_index(struct pd_story *story)
+void pd_story_drop_index(struct pd_story *story, struct pd_told_lane *lane)
 {
     for (size_t i = 0; i < story->count; i++) {
-        if (story->archives[i].index == story->index_count) {
+        if (story->archives[i].index == lane->index) {
             story->archives[i].index = 0;
         }
     }
-    memset(story->indexes, 0, sizeof story->indexes);
-    story->indexing = false;
+    memset(lane->indexes, 0, sizeof lane->indexes);
+    lane->indexing = false;
 }
 
 static enum pd_status read_dropped(struct pd_story *story, const struct pd_entry *entry,
                                    struct pd_error *err)
 {
-    (void)entry;
-    (void)err;
-    pd_story_drop_index(story);
+    struct pd_told_lane *lane = lane_of(story, entry, 2);
+
+    if (!lane) {
+        return bad(entry, err);
+    }
+    pd_story_drop_index(story, lane);
     return PD_OK;
 }
 
-/* An index lists all archives that none before it does. */
+/* An index lists all archives of its lane that none before it does. */
 static enum pd_status read_indexed(struct pd_story *story, const struct pd_entry *entry,
                                    struct pd_error *err)
 {
+    struct pd_told_lane *lane = lane_of(story, entry, 4);
     uint64_t copy = 0, tape_file = 0;
 
-    if (!number(entry, 1, &copy) || !number(entry, 2, &tape_file) || copy == 0 ||
+    if (!lane || !number(entry, 1, &copy) || !number(entry, 2, &tape_file) || copy == 0 ||
         copy > PD_COPIES_MAX) {
         return bad(entry, err);
     }
-    story->index_count += !story->indexing;
-    story->indexing = true;
+    if (!lane->indexing) {
+        lane->index = ++story->index_count;
+    }
+    lane->indexing = true;
     for (size_t i = 0; i < story->count; i++) {
-        if (story->archives[i].state == PD_TOLD_WRITTEN && story->archives[i].index == 0) {
-            story->archives[i].index = story->index_count;
+        struct pd_told_archive *a = &story->archives[i];
+        if (a->state == PD_TOLD_WRITTEN && a->index == 0 && &story->lanes[a->lane] == lane) {
+            a->index = lane->index;
         }
     }
-    story->indexes[copy - 1].written = true;
-    story->indexes[copy - 1].tape_file = (uint32_t)tape_file;
+    lane->indexes[copy - 1].written = true;
+    lane->indexes[copy - 1].tape_file = (uint32_t)tape_file;
     return PD_OK;
 }
 

@@ -14,6 +14,18 @@ struct pd_told_archive {
     uint64_t offset, len; /* of its index text, once written */
     uint32_t tape_file;
     unsigned index; /* number of the index that lists it; 0: none */
+    size_t lane;
+};
+
+/* One set of drives. */
+struct pd_told_lane {
+    char volumes[PD_COPIES_MAX][PD_UUID_TEXT]; /* that its last archive was begun on; "": none */
+    struct {
+        bool written; /* since that was begun */
+        uint32_t tape_file;
+    } indexes[PD_COPIES_MAX];
+    unsigned index; /* number of its last index; those of all copies are one */
+    bool indexing;  /* nothing was begun since */
 };
 
 struct pd_story {
@@ -23,23 +35,18 @@ struct pd_story {
     struct pd_list_totals totals;
     struct pd_told_archive *archives; /* in the order of their last begin */
     size_t count, room;
-    char volumes[PD_COPIES_MAX][PD_UUID_TEXT]; /* that the last one was begun on; "": none */
+    struct pd_told_lane lanes[PD_COPIES_MAX];
     char (*labels)[PD_UUID_TEXT];              /* that media may bear */
     size_t label_count;
-    struct {
-        bool written; /* since the last archive was begun */
-        uint32_t tape_file;
-    } indexes[PD_COPIES_MAX];
-    unsigned index_count; /* number of the last index; those of all copies are one */
-    bool indexing;        /* nothing was begun since */
+    unsigned index_count; /* of all lanes */
 };
 
 /* Release it in any case. */
 PD_MUST_USE enum pd_status pd_story_read(struct pd_dump_book *book, struct pd_story *story,
                                          struct pd_error *err);
 void pd_story_release(struct pd_story *story);
-/* The last index is to be written anew: nothing is listed in it any more. */
-void pd_story_drop_index(struct pd_story *story);
+/* The last index of a lane is to be written anew: nothing is listed in it any more. */
+void pd_story_drop_index(struct pd_story *story, struct pd_told_lane *lane);
 /* The archive of that number; NULL: never begun. */
 struct pd_told_archive *pd_story_archive(struct pd_story *story, uint64_t seq);
 

@@ -126,7 +126,7 @@ void bl_begin(struct bl_bed *b, uint64_t seq)
     struct pd_copy_row copies[2];
 
     bl_copy_rows(copies, (uint32_t)seq);
-    cat_ok(b->c, pd_book_begin(&b->book, &row, copies, uuids, 2, &b->c->err));
+    cat_ok(b->c, pd_book_begin(&b->book, &row, copies, uuids, 2, 0, &b->c->err));
 }
 
 struct pd_expect *bl_expect_of(struct bl_bed *b, uint64_t seq, unsigned files)

@@ -252,7 +252,7 @@ static void what_the_catalog_does_not_know_is_told(void **state)
     bl_next(b, "verified");
     cat_expect(b->c, PD_CATALOG, bl_apply(b));
     b->entry.number = 1;
-    cat_ok(b->c, pd_book_begin(&b->book, &row, copies, uuids, 1, &b->c->err));
+    cat_ok(b->c, pd_book_begin(&b->book, &row, copies, uuids, 1, 0, &b->c->err));
     bl_next(b, "begin");
     b->entry.number = 1;
     cat_expect(b->c, PD_NOT_FOUND, bl_apply(b));

@@ -76,10 +76,11 @@ static void save_plan(struct bed *b, const struct pd_dump_options *options,
     d->env = &b->e.env;
     d->options = options;
     d->book = b->book;
+    d->lane_count = 1;
     assert_int_equal(
-        pd_pool_open(&b->e.env, config, &nobody, PD_RETRY_ONCE, &d->pool, &b->err), PD_OK);
+        pd_pool_open(&b->e.env, config, &nobody, PD_RETRY_ONCE, &d->lanes[0].pool, &b->err), PD_OK);
     assert_int_equal(pd_plan_save(d, &b->err), PD_OK);
-    assert_int_equal(pd_pool_close(d->pool, &b->err), PD_OK);
+    assert_int_equal(pd_pool_close(d->lanes[0].pool, &b->err), PD_OK);
     free(d);
 }
 
@@ -194,7 +195,7 @@ static void begin(struct bed *b, uint64_t seq)
         copies[i].tape_file = 4;
         (void)snprintf(uuids[i], sizeof uuids[i], "uuid-%d-%u", (int)seq, copies[i].copy);
     }
-    assert_int_equal(pd_book_begin(&b->book, &row, copies, names, 2, &b->err), PD_OK);
+    assert_int_equal(pd_book_begin(&b->book, &row, copies, names, 2, 0, &b->err), PD_OK);
     free(copies);
 }
 
@@ -229,7 +230,8 @@ static void has_volumes_of(struct bed *b, int seq)
 
     for (int copy = 1; copy <= PD_COPIES_MAX; copy++) {
         (void)snprintf(uuid, sizeof uuid, "uuid-%d-%d", seq, copy);
-        assert_string_equal(b->story.volumes[copy - 1], copy == 1 || copy == 3 ? uuid : "");
+        assert_string_equal(b->story.lanes[0].volumes[copy - 1],
+                            copy == 1 || copy == 3 ? uuid : "");
     }
 }
 
@@ -241,8 +243,8 @@ static void an_empty_book_tells_nothing(void **state)
     assert_false(b->story.listed);
     assert_int_equal(b->story.count, 0);
     assert_null(pd_story_archive(&b->story, 1));
-    assert_string_equal(b->story.volumes[0], "");
-    assert_false(b->story.indexes[0].written);
+    assert_string_equal(b->story.lanes[0].volumes[0], "");
+    assert_false(b->story.lanes[0].indexes[0].written);
 }
 
 static void a_list_counts_once_its_problems_are_told(void **state)
@@ -324,14 +326,14 @@ static void an_index_stands_until_the_next_archive(void **state)
 
     begin(b, 1);
     written(b, 1, &offset, &len);
-    assert_int_equal(pd_book_indexed(&b->book, 3, 17, "uuid-1-3", &b->err), PD_OK);
+    assert_int_equal(pd_book_indexed(&b->book, 3, 17, "uuid-1-3", 0, &b->err), PD_OK);
     read_story(b);
-    assert_false(b->story.indexes[0].written);
-    assert_true(b->story.indexes[2].written);
-    assert_int_equal(b->story.indexes[2].tape_file, 17);
+    assert_false(b->story.lanes[0].indexes[0].written);
+    assert_true(b->story.lanes[0].indexes[2].written);
+    assert_int_equal(b->story.lanes[0].indexes[2].tape_file, 17);
     begin(b, 2);
     read_story(b);
-    assert_false(b->story.indexes[2].written);
+    assert_false(b->story.lanes[0].indexes[2].written);
     has_volumes_of(b, 2);
 }
 
@@ -343,11 +345,11 @@ static void only_the_volumes_of_the_last_archive_count(void **state)
     const char *const uuids[] = {"another"};
 
     begin(b, 1);
-    assert_int_equal(pd_book_begin(&b->book, &row, &copy, uuids, 1, &b->err), PD_OK);
+    assert_int_equal(pd_book_begin(&b->book, &row, &copy, uuids, 1, 0, &b->err), PD_OK);
     read_story(b);
-    assert_string_equal(b->story.volumes[0], "");
-    assert_string_equal(b->story.volumes[1], "another");
-    assert_string_equal(b->story.volumes[2], "");
+    assert_string_equal(b->story.lanes[0].volumes[0], "");
+    assert_string_equal(b->story.lanes[0].volumes[1], "another");
+    assert_string_equal(b->story.lanes[0].volumes[2], "");
 }
 
 static void a_second_run_goes_on_with_the_story(void **state)
@@ -360,11 +362,11 @@ static void a_second_run_goes_on_with_the_story(void **state)
     begin(b, 2);
     open_book(b, false); /* the first run has died */
     assert_int_equal(pd_book_abandon(&b->book, 2, &b->err), PD_OK);
-    assert_int_equal(pd_book_indexed(&b->book, 1, 8, "uuid-1-1", &b->err), PD_OK);
+    assert_int_equal(pd_book_indexed(&b->book, 1, 8, "uuid-1-1", 0, &b->err), PD_OK);
     read_story(b);
     is(b, 1, PD_TOLD_WRITTEN);
     is(b, 2, PD_TOLD_GONE);
-    assert_true(b->story.indexes[0].written);
+    assert_true(b->story.lanes[0].indexes[0].written);
     begin(b, 2);
     read_story(b);
     is(b, 2, PD_TOLD_BEGUN);
