@@ -100,8 +100,6 @@ PD_MUST_USE enum pd_status pd_pool_check_space(struct pd_pool *pool, uint64_t ne
 /* The same for pools that share out what is to be written. */
 PD_MUST_USE enum pd_status pd_pool_check_space_of(struct pd_pool *const *pools, size_t count,
                                                   uint64_t need, struct pd_error *err);
-/* Are targets of both on one file system? */
-bool pd_pool_shares_space(struct pd_pool *a, struct pd_pool *b);
 /* Closes a target whose volume is to be read by another object (tape drives are exclusive), and
  * opens all such again, without a volume mounted. */
 PD_MUST_USE enum pd_status pd_pool_unmount(struct pd_pool *pool, size_t i, struct pd_error *err);

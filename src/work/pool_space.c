@@ -114,21 +114,3 @@ enum pd_status pd_pool_check_space_of(struct pd_pool *const *pools, size_t count
     }
     return status;
 }
-
-bool pd_pool_shares_space(struct pd_pool *a, struct pd_pool *b)
-{
-    struct pd_error ignored = PD_ERROR_INIT;
-    struct room room = {.count = 0};
-    uint64_t *left = NULL;
-    bool shares = false;
-
-    for (size_t i = 0; i < a->config.copy_count; i++) {
-        (void)!find_room(a, i, &room, &left, &ignored);
-    }
-    for (size_t i = 0; i < b->config.copy_count; i++) {
-        size_t before = room.count;
-        shares = shares ||
-                 (find_room(b, i, &room, &left, &ignored) == PD_OK && left && room.count == before);
-    }
-    return shares;
-}

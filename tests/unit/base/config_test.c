@@ -174,6 +174,7 @@ static const struct {
     {"pool p", "copy6", {"disk:/6"}, {""}},
     {"pool p", "copy7", {"disk:/7"}, {""}},
     {"pool p", "copy8", {"disk:/8"}, {""}},
+    {"pool p", "pairs", {"1"}, {"", "0", "9", "x", "1.0"}},
     {"pool p", "changer", {"mtx:/dev/changer"}, {""}},
     {"pool p", "label-prefix", {"P", "9Z"}, {"", "pd", "ABC", "A-", "A B"}},
     {"pool p", "block-size", {"64K", "4M", "65536"}, {"", "32K", "8M", "96K", "65537", "0"}},
@@ -234,7 +235,9 @@ static void test_values_arrive(void **state)
                                         "[pool a]\ncopy1=disk:/1\nblock-size=64K\nbatch-files=9\n"
                                         "verify=sample=25%\nlabel-prefix=X\nreserve=0\n"
                                         "[pool b]\ncopy2=disk:/2\ncopy1=disk:/1\ncopy3=disk:/3\n"
-                                        "verify=none\n");
+                                        "verify=none\n"
+                                        "[pool c]\ncopy1=disk:/1\ncopy2=disk:/2\ncopy3=disk:/3\n"
+                                        "copy4=disk:/4\npairs=2\n");
     const struct pd_pool_config *a = pd_config_pool(config, "a");
     const struct pd_pool_config *b = pd_config_pool(config, "b");
 
@@ -248,7 +251,8 @@ static void test_values_arrive(void **state)
     assert_true(config->catalog_reserve == 3145728);
     assert_true(config->claim_limit_ns == UINT64_C(300000000000));
     assert_true(config->catalog_wait_ns == UINT64_C(2000000000));
-    assert_int_equal(config->pool_count, 2);
+    assert_int_equal(config->pool_count, 3);
+    assert_true(a->pairs == 1 && pd_config_pool(config, "c")->pairs == 2);
     assert_true(a->block_size == 65536 && a->batch_files == 9 && a->reserve == 0);
     assert_string_equal(a->label_prefix, "X");
     assert_int_equal(a->verify.mode, PD_VERIFY_SAMPLE);

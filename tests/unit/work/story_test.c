@@ -76,11 +76,20 @@ static void save_plan(struct bed *b, const struct pd_dump_options *options,
     d->env = &b->e.env;
     d->options = options;
     d->book = b->book;
-    d->lane_count = 1;
-    assert_int_equal(
-        pd_pool_open(&b->e.env, config, &nobody, PD_RETRY_ONCE, &d->lanes[0].pool, &b->err), PD_OK);
+    d->lane_count = config->pairs;
+    for (size_t i = 0; i < d->lane_count; i++) {
+        struct pd_pool_config part = *config;
+        part.copy_count = config->copy_count / d->lane_count;
+        part.copies[0] = config->copies[i * part.copy_count];
+        part.copies[1] = part.copy_count > 1 ? config->copies[i * part.copy_count + 1] : NULL;
+        assert_int_equal(
+            pd_pool_open(&b->e.env, &part, &nobody, PD_RETRY_ONCE, &d->lanes[i].pool, &b->err),
+            PD_OK);
+    }
     assert_int_equal(pd_plan_save(d, &b->err), PD_OK);
-    assert_int_equal(pd_pool_close(d->lanes[0].pool, &b->err), PD_OK);
+    for (size_t i = 0; i < d->lane_count; i++) {
+        assert_int_equal(pd_pool_close(d->lanes[i].pool, &b->err), PD_OK);
+    }
     free(d);
 }
 
@@ -107,10 +116,16 @@ static void a_plan_comes_back_as_it_was(void **state)
     struct bed *b = *state;
     char odd[257], url[2][256], location[2][256], name[] = "my pool\t%", prefix[] = "Q7";
     const char *const paths[] = {odd, "/", "relative", ""}, *const excludes[] = {"*.o", odd + 1};
-    struct pd_pool_config pool = {.name = name, .copies = {url[0], url[1]}, .copy_count = 2,
-                                  .label_prefix = prefix, .block_size = 131072,
-                                  .batch_size = UINT64_C(5000000000), .batch_files = 77,
-                                  .capacity = 1 << 30, .reserve = 12345,
+    struct pd_pool_config pool = {.name = name,
+                                  .copies = {url[0], url[1]},
+                                  .copy_count = 2,
+                                  .pairs = 2,
+                                  .label_prefix = prefix,
+                                  .block_size = 131072,
+                                  .batch_size = UINT64_C(5000000000),
+                                  .batch_files = 77,
+                                  .capacity = 1 << 30,
+                                  .reserve = 12345,
                                   .verify = {PD_VERIFY_SAMPLE, 25}};
     struct pd_dump_options options = {
         .source = {.paths = paths, .path_count = 4, .list_file = odd, .list_nul = true,
@@ -138,6 +153,7 @@ static void a_plan_comes_back_as_it_was(void **state)
     assert_string_equal(plan->pool.name, name);
     assert_string_equal(plan->pool.label_prefix, prefix);
     assert_int_equal(plan->pool.copy_count, 2);
+    assert_int_equal(plan->pool.pairs, 2);
     assert_string_equal(plan->pool.copies[0], location[0]);
     assert_string_equal(plan->pool.copies[1], location[1]);
     assert_int_equal(plan->pool.block_size, 131072);
@@ -182,7 +198,7 @@ static void a_plain_plan_comes_back_too(void **state)
 /* ---- the archives ---- */
 
 /* On volumes "u<seq>" and so on: copy 1 and 3. */
-static void begin(struct bed *b, uint64_t seq)
+static void begin_on(struct bed *b, uint64_t seq, size_t lane)
 {
     const struct pd_archive_row row = {.seq = seq, .name = "d.n", .record_size = 65536};
     char uuids[2][PD_UUID_TEXT];
@@ -195,8 +211,13 @@ static void begin(struct bed *b, uint64_t seq)
         copies[i].tape_file = 4;
         (void)snprintf(uuids[i], sizeof uuids[i], "uuid-%d-%u", (int)seq, copies[i].copy);
     }
-    assert_int_equal(pd_book_begin(&b->book, &row, copies, names, 2, 0, &b->err), PD_OK);
+    assert_int_equal(pd_book_begin(&b->book, &row, copies, names, 2, lane, &b->err), PD_OK);
     free(copies);
+}
+
+static void begin(struct bed *b, uint64_t seq)
+{
+    begin_on(b, seq, 0);
 }
 
 static void written(struct bed *b, uint64_t seq, uint64_t *offset, uint64_t *len)
@@ -224,15 +245,20 @@ static void is(struct bed *b, uint64_t seq, enum pd_told wanted)
     assert_int_equal(a->state, wanted);
 }
 
-static void has_volumes_of(struct bed *b, int seq)
+static void lane_has_volumes_of(struct bed *b, size_t lane, int seq)
 {
     char uuid[PD_UUID_TEXT];
 
     for (int copy = 1; copy <= PD_COPIES_MAX; copy++) {
         (void)snprintf(uuid, sizeof uuid, "uuid-%d-%d", seq, copy);
-        assert_string_equal(b->story.lanes[0].volumes[copy - 1],
+        assert_string_equal(b->story.lanes[lane].volumes[copy - 1],
                             copy == 1 || copy == 3 ? uuid : "");
     }
+}
+
+static void has_volumes_of(struct bed *b, int seq)
+{
+    lane_has_volumes_of(b, 0, seq);
 }
 
 static void an_empty_book_tells_nothing(void **state)
@@ -350,6 +376,53 @@ static void only_the_volumes_of_the_last_archive_count(void **state)
     assert_string_equal(b->story.lanes[0].volumes[0], "");
     assert_string_equal(b->story.lanes[0].volumes[1], "another");
     assert_string_equal(b->story.lanes[0].volumes[2], "");
+}
+
+static unsigned index_of(struct bed *b, uint64_t seq)
+{
+    return pd_story_archive(&b->story, seq)->index;
+}
+
+static void lanes_have_volumes_and_indexes_of_their_own(void **state)
+{
+    struct bed *b = *state;
+    uint64_t offset, len;
+
+    begin_on(b, 1, 0);
+    begin_on(b, 2, 1);
+    written(b, 2, &offset, &len);
+    begin_on(b, 3, 1);
+    written(b, 1, &offset, &len);
+    written(b, 3, &offset, &len);
+    assert_int_equal(pd_book_indexed(&b->book, 1, 9, "uuid-3-1", 1, &b->err), PD_OK);
+    read_story(b);
+    lane_has_volumes_of(b, 0, 1);
+    lane_has_volumes_of(b, 1, 3);
+    assert_int_equal(pd_story_archive(&b->story, 1)->lane, 0);
+    assert_int_equal(pd_story_archive(&b->story, 3)->lane, 1);
+    assert_int_equal(index_of(b, 1), 0); /* it is on the other pair */
+    assert_int_equal(index_of(b, 2), 1);
+    assert_int_equal(index_of(b, 3), 1);
+    assert_false(b->story.lanes[0].indexes[0].written);
+    assert_true(b->story.lanes[1].indexes[0].written);
+
+    begin_on(b, 4, 0); /* leaves the index of the other one */
+    assert_int_equal(pd_book_abandon(&b->book, 4, &b->err), PD_OK);
+    assert_int_equal(pd_book_indexed(&b->book, 1, 5, "uuid-4-1", 0, &b->err), PD_OK);
+    begin_on(b, 4, 1);
+    read_story(b);
+    assert_int_equal(index_of(b, 1), 2);
+    assert_int_equal(pd_story_archive(&b->story, 4)->lane, 1); /* where it was begun last */
+    assert_true(b->story.lanes[0].indexes[0].written);
+    assert_false(b->story.lanes[1].indexes[0].written);
+
+    assert_int_equal(pd_book_dropped(&b->book, 0, &b->err), PD_OK);
+    read_story(b);
+    assert_int_equal(index_of(b, 1), 0);
+    assert_int_equal(index_of(b, 3), 1);
+    assert_int_equal(pd_book_dropped(&b->book, PD_COPIES_MAX, &b->err), PD_OK);
+    pd_story_release(&b->story);
+    assert_int_equal(pd_story_read(&b->book, &b->story, &b->err), PD_BAD_FORMAT);
 }
 
 static void a_second_run_goes_on_with_the_story(void **state)
@@ -489,6 +562,7 @@ int main(void)
         TEST(each_archive_is_where_it_got),
         TEST(an_index_stands_until_the_next_archive),
         TEST(only_the_volumes_of_the_last_archive_count),
+        TEST(lanes_have_volumes_and_indexes_of_their_own),
         TEST(a_second_run_goes_on_with_the_story),
         TEST(what_is_wrong_is_told),
         TEST(more_copies_than_there_can_be_are_told),
