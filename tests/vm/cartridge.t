@@ -68,7 +68,6 @@ put 1 10
 try $tar 2 "$foreign.*\[foreign\]" "dump: a tar" first f1
 try $noise 2 "$foreign.*\[foreign\]" "dump: noise" first f2
 try $mark 2 "$early.*\[foreign\]" "dump: a filemark first" first f3
-try $both 2 "$foreign.*\[foreign\]" "dump: a tar, protected" first f4
 try $other 5 'volume PD100001 is in the drive; put in a blank one' "dump: a volume" first f5
 try $protected 1 'write protected' "dump: a blank one, protected" first f6
 says out 'copy 1 .* nothing written' "and which copy has nothing"
@@ -88,7 +87,6 @@ try $tar 2 "PD100001 is not in the drive: $foreign" "append: a tar" append a1
 says err "$foreign.*\[foreign\]" "and it is not labelled"
 try $noise 2 "PD100001 is not in the drive: $foreign" "append: noise" append a2
 try $mark 2 "PD100001 is not in the drive: .*$early" "append: a filemark first" append a3
-try $both 2 "PD100001 is not in the drive: $foreign" "append: a tar, protected" append a4
 try $other 5 'PD100001: has another UUID' "append: a volume of another catalog" append a5
 try $protected 5 'PD100001 is not in the drive: nothing is recorded' "append: a blank one, protected" \
     append a6
@@ -220,7 +218,7 @@ put 1 12
 resume() {
     $PD resume k
 }
-for what in tar noise mark both; do
+for what in tar noise; do
     try ${!what} 2 '\[foreign\]' "resume: $what" resume
 done
 try $other 5 'put in a blank one' "resume: a volume of another catalog" resume

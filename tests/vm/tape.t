@@ -42,13 +42,13 @@ cd "$T/hand" || exit 1
 mt -f /dev/nst1 rewind
 ok "the label is a tar" tar -b 1024 -xf /dev/nst1
 readme=$(find "$T/hand" -name README.txt | head -1)
-by_hand() { # N: tape file N by the commands of README.txt
+read_back() { # N: tape file N by the commands of README.txt
     sed -n '/^RESTORE FROM TAPE$/,/^To list/p' "$readme" | sed -n 's/^  //p' |
         sed "s|/dev/nst0|/dev/nst1|g; s/fsf N/fsf $1/" >"$T/commands"
     bash -e "$T/commands"
 }
 for n in 1 2 3; do
-    ok "tape file $n comes back by hand" by_hand "$n"
+    ok "tape file $n comes back by hand" read_back "$n"
 done
 check=$(sed -n '/^CHECK$/,$p' "$readme" | sed -n '/^  LC_ALL=C sed/,/sha256sum/p')
 for bag in d.*; do
