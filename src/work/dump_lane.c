@@ -93,7 +93,7 @@ enum pd_status pd_dump_open_lanes(struct pd_dumping *d, const struct pd_pool_con
 
 void pd_dump_close_lanes(struct pd_dumping *d, bool recorded)
 {
-    for (size_t i = 0; i < d->lane_count; i++) {
+    for (size_t i = d->lane_count; i-- > 0;) { /* a pool knows the one before it */
         struct pd_pool *pool = d->lanes[i].pool;
         struct pd_error late = PD_ERROR_INIT;
         if (pool && recorded) {
