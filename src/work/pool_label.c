@@ -110,6 +110,16 @@ static enum pd_status look_at_copy(struct pd_pool *pool, const struct pd_volume_
     return PD_OK;
 }
 
+/* Who is free may be picked for another copy: it must not lie in this one's drive then. */
+static void put_back(struct pd_pool *pool, size_t i)
+{
+    struct pd_error why = PD_ERROR_INIT;
+
+    if (pd_pool_in_library(pool, i) && pd_pool_unload(pool, i, &why) != PD_OK) {
+        pd_log_error(pool->env->log, PD_LOG_WARN, &why);
+    }
+}
+
 /* A cartridge that will not do stays reserved, so that it is not picked again; its partners are
  * free. */
 static void drop_partners(struct pd_pool *pool, struct pd_volume_row *rows, const bool *fit)
@@ -120,6 +130,7 @@ static void drop_partners(struct pd_pool *pool, struct pd_volume_row *rows, cons
 
     for (size_t i = 0; i < pool->config.copy_count; i++) {
         if (fit[i] && rows[i].id != 0) {
+            put_back(pool, i);
             ids[count++] = rows[i].id;
         }
     }

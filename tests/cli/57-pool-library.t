@@ -85,6 +85,14 @@ ok "what they hold is as it was" sh -c "cd '$T/odd.tapes' && sha256sum -c '$T/su
 exits 0 "nothing else is recorded" run --json volumes
 same 2 "$(jq '.volumes | length' "$T/out")" "two volumes"
 
+# the partner of what will not do lies in the other drive: it is free for either copy
+library_new few 2 5 PD0001L6 PD0002L6 PD0003L6
+export XDG_STATE_HOME=$T/state-few
+printf '\010\0\0\0somebody\010\0\0\0\0\0\0\0' >"$T/few.tapes/PD0001L6.tap"
+pool few
+exits 0 "a dump takes the two that are left" run --json dump "$T/src"
+same "PD0002 PD0003" "$(copy_of 0) $(copy_of 1)" "for one copy each"
+
 # changed drives
 library_new swap 2 8 PD0001L6 PD0002L6 PD0003L6 PD0004L6
 export XDG_STATE_HOME=$T/state-swap
