@@ -9,6 +9,7 @@
 enum {
     RESERVE_TRIES = 100, /* other runs want numbers at the same time */
     UNKNOWN_SPARES = 4,  /* where nobody knows what a volume takes, or how much is to come */
+    LIBRARY_SPARES = 1,  /* the same for cartridges, which others want, too */
     SPARES_MAX = 64
 };
 
@@ -294,13 +295,13 @@ static uint64_t volume_size(struct pd_pool *pool, size_t i, uint64_t *left)
 }
 
 /* A volume is given up before its end, with an archive that does not fit: two thirds count. */
-static uint64_t pairs_for(uint64_t need, uint64_t size, uint64_t left)
+static uint64_t pairs_for(uint64_t need, uint64_t size, uint64_t left, bool library)
 {
     if (size == UINT64_MAX) {
         return left == 0;
     }
     if (size == 0 || need == 0) {
-        return UNKNOWN_SPARES;
+        return library ? LIBRARY_SPARES : UNKNOWN_SPARES;
     }
     need = pd_add_sat(need, need / 2);
     return need > left ? (need - left) / size + 1 : 0;
@@ -313,7 +314,7 @@ enum pd_status pd_pool_reserve_for(struct pd_pool *pool, uint64_t need, struct p
     for (size_t i = 0; i < pool->config.copy_count; i++) {
         if (pool->copies[i].target) {
             uint64_t left = 0, size = volume_size(pool, i, &left);
-            uint64_t pairs = pairs_for(need, size, left);
+            uint64_t pairs = pairs_for(need, size, left, pd_pool_in_library(pool, i));
             count = pairs > count ? pairs : count;
         }
     }

@@ -93,6 +93,24 @@ pool few
 exits 0 "a dump takes the two that are left" run --json dump "$T/src"
 same "PD0002 PD0003" "$(copy_of 0) $(copy_of 1)" "for one copy each"
 
+# a run leaves cartridges to others
+library_new two 4 8 PD0001L6 PD0002L6 PD0003L6 PD0004L6 PD0005L6 PD0006L6
+export XDG_STATE_HOME=$T/state-two
+mkdir "$T/other"
+cp "$T/src/file1" "$T/other"
+pool two
+$PD -c "$T/conf" dump --name slow --to "fault:write@3=hang=15:$(library_drive two 0)" \
+    --to "$(library_drive two 1)" "$T/src" >"$T/slow" 2>&1 &
+pid=$!
+for _ in $(seq 300); do
+    [ "$(catalog_sql "SELECT COUNT(*) FROM archive" 2>/dev/null)" = 1 ] && break
+    sleep 0.1
+done
+exits 0 "another run finds some" run dump --name quick --to "$(library_drive two 2)" \
+    --to "$(library_drive two 3)" "$T/other"
+kill -KILL $pid
+wait $pid 2>/dev/null
+
 # changed drives
 library_new swap 2 8 PD0001L6 PD0002L6 PD0003L6 PD0004L6
 export XDG_STATE_HOME=$T/state-swap
