@@ -120,7 +120,8 @@ static void for_each(void (*test)(struct bed *bed), bool small)
     for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
         struct bed bed = {.driver = &drivers[i], .small = small};
 
-        if (drivers[i].blank == blank_st && ml_tape() == NULL)
+        if ((drivers[i].blank == blank_st) !=
+            (ml_tape() != NULL)) /* where there is a drive, that one */
             continue;
         print_message("    %s\n", drivers[i].name);
         bed.dir = ml_folder();

@@ -84,7 +84,9 @@ static void for_each(void (*test)(struct mb_bed *bed), bool small, bool library)
     for (const struct driver *driver = drivers; driver < driver_end; driver++) {
         struct mb_bed bed;
 
-        if (driver->drive && (library || ml_tape() == NULL))
+        bool wanted = driver->drive == (ml_tape() != NULL); /* where there is a drive, that one */
+
+        if (!wanted || (driver->drive && library))
             continue;
         print_message("    %s\n", driver->name);
         set_up(&bed, driver, small);
