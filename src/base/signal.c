@@ -7,11 +7,14 @@ static volatile sig_atomic_t stop_flag; /* the one writable global, see the head
 
 static void on_signal(int number)
 {
+    int saved = errno;
+
     (void)number;
-    stop_flag = 1;
+    __atomic_store_n(&stop_flag, 1, __ATOMIC_RELAXED); /* threads look at it */
     /* whichever of the two comes next ends the program */
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    errno = saved;
 }
 
 enum pd_status pd_signal_install(struct pd_stop *out, struct pd_error *err)
@@ -31,5 +34,5 @@ enum pd_status pd_signal_install(struct pd_stop *out, struct pd_error *err)
 
 bool pd_stop_requested(const struct pd_stop *stop)
 {
-    return *stop->flag != 0;
+    return __atomic_load_n(stop->flag, __ATOMIC_RELAXED) != 0;
 }
