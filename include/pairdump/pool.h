@@ -5,8 +5,9 @@
  * ("PD100001", "PD200001"). The next pair is the appendable one with the lowest number that the
  * catalog knows, that no other run has, that all targets can mount, and whose label, UUID and count
  * of tape files on the medium equal the catalog's; a volume that differs is set aside with a
- * warning (state bad for appending, its copies untouched). When there is none, new volumes are
- * labelled with the next number that neither catalog nor targets have seen.
+ * warning (state bad for appending, its copies untouched). When there is none, empty volumes that
+ * the operator has labelled for it become a pair; else new volumes are labelled with the next
+ * number that neither catalog nor targets have seen.
  *
  * A dump with several sets of drives has a pool for each, with copies 1 to N. One is asked for the
  * next pair at a time.

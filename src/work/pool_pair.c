@@ -36,14 +36,19 @@ static bool is_left(const struct pd_pool_copy *copy, const struct pd_volume_row 
     return copy->volume.id == row->id && copy->volume.state != PD_VOLUME_APPENDABLE;
 }
 
-static bool belongs(const struct choice *choice, const struct pd_volume_row *row, size_t i)
+static bool suits(const struct choice *choice, const struct pd_volume_row *row, size_t i)
 {
     const struct pd_pool *pool = choice->pool;
 
-    return row->state == PD_VOLUME_APPENDABLE && row->pair > 0 && row->copy == i + 1 &&
+    return row->state == PD_VOLUME_APPENDABLE && row->copy == i + 1 &&
            !is_left(&pool->copies[i], row) && strcmp(row->pool, pool->config.name) == 0 &&
            row->block_size == pool->config.block_size &&
            strcmp(row->location, pool->clean[i]) == 0 && is_here(choice, row, i);
+}
+
+static bool belongs(const struct choice *choice, const struct pd_volume_row *row, size_t i)
+{
+    return row->pair > 0 && suits(choice, row, i);
 }
 
 static enum pd_status lowest_pair(void *arg, const struct pd_volume_row *row,
@@ -478,6 +483,66 @@ static enum pd_status known_pair(struct pd_pool *pool, bool *good, struct pd_err
     return status;
 }
 
+/* ---- volumes that the operator has labelled ---- */
+
+/* Of each copy the lowest that is in no pair, and that nothing was written to. */
+static enum pd_status take_empty(void *arg, const struct pd_volume_row *row, struct pd_error *err)
+{
+    struct choice *choice = arg;
+    bool empty = row->pair == 0 && row->tape_files == 1 && row->archives == 0;
+
+    (void)err;
+    for (size_t i = 0; i < choice->pool->config.copy_count && empty; i++) {
+        struct pd_volume_row *best = &choice->rows[i];
+        if (suits(choice, row, i) && (!best->label[0] || strcmp(row->label, best->label) < 0)) {
+            choice->found += !best->label[0];
+            *best = *row;
+        }
+    }
+    return PD_OK;
+}
+
+/* They are mounted: from now on they are a pair, unless another run has made them one meanwhile. */
+static enum pd_status number_pair(struct pd_pool *pool, const struct pair *pair, bool *good,
+                                  struct pd_error *err)
+{
+    uint64_t last = 0;
+    enum pd_status status =
+        pd_catalog_last_pair(pool->run.catalog, pool->config.label_prefix, &last, err);
+
+    for (size_t i = 0; i < pair->count; i++) {
+        *good = *good && pair->rows[i].pair == 0;
+    }
+    for (size_t i = 0; i < pair->count && *good && status == PD_OK; i++) {
+        pair->rows[i].pair = last + 1;
+        status = pd_catalog_volume_update(pool->run.catalog, &pair->rows[i], err);
+        pool->copies[i].volume = pair->rows[i];
+    }
+    return *good || status != PD_OK ? status : unclaim_pair(pool, pair, err);
+}
+
+static enum pd_status labelled_pair(struct pd_pool *pool, bool *good, struct pd_error *err)
+{
+    struct choice *choice = calloc(1, sizeof *choice);
+    enum pd_status status = choice ? PD_OK : pd_error_memory(err, "pair");
+
+    if (status == PD_OK) {
+        choice->pool = pool;
+        status = pd_catalog_volumes(pool->run.catalog, take_empty, choice, err);
+    }
+    if (status == PD_OK && choice->found == pool->config.copy_count) {
+        struct pair pair = {.rows = choice->rows, .count = choice->found};
+        status = mount_pair(pool, &pair, NULL, good, err);
+        if (status == PD_OK && *good) {
+            status = number_pair(pool, &pair, good, err);
+        }
+    }
+    free(choice);
+    return status;
+}
+
+/* ---- the next pair ---- */
+
 static bool can_ask(const struct pd_pool *pool, enum pd_status status)
 {
     bool can = false;
@@ -511,6 +576,9 @@ enum pd_status pd_pool_next_pair(struct pd_pool *pool, struct pd_error *err)
 
     if (status == PD_OK && !good) {
         status = pd_pool_finish_pair(pool, &good, err);
+    }
+    if (status == PD_OK && !good) {
+        status = labelled_pair(pool, &good, err);
     }
     if (status == PD_OK && !good) {
         status = pd_pool_label_pair(pool, err);

@@ -61,4 +61,13 @@ same $? 130 "an interrupted dump"
 exits 0 "catalog after it" $PD catalog check
 ok "no half archive is left" test -z "$(find "$T/i-a" "$T/i-b" -name '*.partial')"
 exits 1 "nothing of it is safe" $PD safe "$T/none" "$T/src/../nothing"
+
+mkdir "$T/own-a" "$T/own-b"
+exits 0 "a volume labelled for copy 1" $PD label "disk:$T/own-a" OWN1
+exits 0 "without a partner" $PD --json dump --name lone --to "disk:$T/own-a" --to "disk:$T/own-b" "$T/src/file1"
+ok "it is in no pair" jq -e '[.copies[].volumes] | all(. != "OWN1")' "$T/out"
+mkdir "$T/own-c"
+exits 0 "one for copy 2" $PD label --copy 2 "disk:$T/own-c" OWN2
+exits 0 "with one" $PD --json dump --name own --to "disk:$T/own-a" --to "disk:$T/own-c" "$T/src/file1"
+ok "they are a pair" jq -e '[.copies[].volumes] == ["OWN1", "OWN2"]' "$T/out"
 tap_done

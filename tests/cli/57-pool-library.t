@@ -147,4 +147,21 @@ pool killed verify-swap=yes capacity=4M
 exits 0 "resume finds them" run resume k
 exits 0 "verify" run verify --dump k
 same 0 "$(grep -c '^drive . full' "$T/killed")" "nothing is left in the drives"
+
+# cartridges that were given up, and labelled anew, are used again
+library_new again 2 4 PD0001L6 PD0002L6
+export XDG_STATE_HOME=$T/state-again
+pool again
+one="$(library_drive again 0)" two="$(library_drive again 1)"
+exits 0 "a dump takes both cartridges" run dump --name old "$T/src"
+exits 0 "they are given up" run volumes --scratch --give-up PD0001 PD0002
+exits 0 "and labelled anew" run label --block-size 64K --pool lib --copy 1 --relabel PD0001 "$one" PD0001
+exits 0 "both" run label --block-size 64K --pool lib --copy 2 --relabel PD0002 "$two" PD0002
+for drive in "$one" "$two"; do $PD tape unload "$drive" >/dev/null 2>&1; done
+exits 0 "the next dump" run --json dump --name new "$T/src"
+same "PD0001 PD0002" "$(copy_of 0) $(copy_of 1)" "takes them"
+exits 0 "verify" run verify --dump new
+exits 0 "and another" run --json dump "$T/src"
+same "PD0001 PD0002" "$(copy_of 0) $(copy_of 1)" "is appended"
+exits 0 "the catalog and the cartridges agree" run catalog check
 tap_done
