@@ -174,7 +174,7 @@ for i in 1 2 3 4; do
 done
 exits 1 "$name: a drive hangs, and then the other tape is full" $PD -c "$T/hasty" dump --name "$name" \
     --block-size 64K --batch-size 700K --to "fault:write@11=hang=20:mock:$a" \
-    --to "mock:$b?capacity=960K" "$T/even"
+    --to "fault:write@11+=slow=400K:mock:$b?capacity=960K" "$T/even"
 same "$(states 2 verified)" 4 "$name: the other copy is good"
 same "$(states 1 written) $(states 1 verified) $(states 1 bad)" "0 0 1" "$name: of this one nothing counts"
 says err "^pairdump: warning: PD100001: $name\.0002: .*\[hung\]" "$name: it is told why"
