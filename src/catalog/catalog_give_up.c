@@ -105,15 +105,19 @@ enum pd_status pd_cat_given_up(struct pd_catalog *catalog, int64_t copy_id, bool
     return status;
 }
 
-/* A text and a number of one row; "" and 0 when there is none. */
-static enum pd_status example(struct pd_sql_stmt *stmt, char *name, size_t size, uint64_t *count,
-                              struct pd_error *err)
+/* What a question about a volume finds: a name, and how many there are; "" and 0 for none. */
+static enum pd_status example(struct pd_catalog *catalog, const char *sql, int64_t volume_id,
+                              char *name, size_t size, uint64_t *count, struct pd_error *err)
 {
+    struct pd_sql_stmt *stmt = NULL;
     bool row = false;
-    enum pd_status status = pd_sql_step(stmt, &row, err);
+    enum pd_status status = pd_cat_query(catalog, &stmt, err, sql, "i", volume_id);
 
     name[0] = '\0';
     *count = 0;
+    if (status == PD_OK) {
+        status = pd_sql_step(stmt, &row, err);
+    }
     if (status == PD_OK && row) {
         pd_cat_text(stmt, 0, name, size);
         *count = (uint64_t)pd_sql_int(stmt, 1);
@@ -126,18 +130,14 @@ static enum pd_status example(struct pd_sql_stmt *stmt, char *name, size_t size,
 static enum pd_status check_finished(struct pd_catalog *catalog, const struct pd_volume_row *row,
                                      struct pd_error *err)
 {
-    struct pd_sql_stmt *stmt = NULL;
     uint64_t count;
     char name[128];
-    enum pd_status status = pd_cat_query(
-        catalog, &stmt, err,
-        "SELECT MIN(d.name), COUNT(*) FROM dump d JOIN archive a ON a.dump_id = d.id"
-        " JOIN copy c ON c.archive_id = a.id WHERE c.volume_id = ? AND c.state = 'writing'",
-        "i", row->id);
+    enum pd_status status =
+        example(catalog,
+                "SELECT MIN(d.name), COUNT(*) FROM dump d JOIN archive a ON a.dump_id = d.id"
+                " JOIN copy c ON c.archive_id = a.id WHERE c.volume_id = ? AND c.state = 'writing'",
+                row->id, name, sizeof name, &count, err);
 
-    if (status == PD_OK) {
-        status = example(stmt, name, sizeof name, &count, err);
-    }
     if (status == PD_OK && count > 0) {
         status = pd_error_set(err, PD_BUSY, 0, "the unfinished dump %s writes to %s; resume it first",
                               name, row->label);
@@ -149,19 +149,16 @@ static enum pd_status check_finished(struct pd_catalog *catalog, const struct pd
 static enum pd_status check_elsewhere(struct pd_catalog *catalog, const struct pd_volume_row *row,
                                       struct pd_error *err)
 {
-    struct pd_sql_stmt *stmt = NULL;
     uint64_t count;
     char name[128];
-    enum pd_status status = pd_cat_query(
-        catalog, &stmt, err,
-        "SELECT MIN(a.name), COUNT(*) FROM archive a JOIN copy c ON c.archive_id = a.id"
-        " WHERE c.volume_id = ? AND NOT EXISTS (SELECT 1 FROM copy o WHERE o.archive_id = a.id"
-        " AND o.volume_id <> c.volume_id AND o.state = 'verified')",
-        "i", row->id);
+    enum pd_status status =
+        example(catalog,
+                "SELECT MIN(a.name), COUNT(*) FROM archive a JOIN copy c ON c.archive_id = a.id"
+                " WHERE c.volume_id = ? AND NOT EXISTS (SELECT 1 FROM copy o"
+                " WHERE o.archive_id = a.id AND o.volume_id <> c.volume_id"
+                " AND o.state = 'verified')",
+                row->id, name, sizeof name, &count, err);
 
-    if (status == PD_OK) {
-        status = example(stmt, name, sizeof name, &count, err);
-    }
     if (status == PD_OK && count > 0) {
         status = pd_error_set(err, PD_HELD, 0,
                               "%s: no other verified copy of %" PRIu64
