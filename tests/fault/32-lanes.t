@@ -68,24 +68,10 @@ count_side() {
 # as is_whole of resume.sh, for two pairs
 whole_on_two() {
     local name=$1 whole=0
-    [ "$($PD --json dumps | jq -r --arg n "$name" '.dumps[] | select(.dump == $n) |
-        .state + " " + .verdict + " " + .resumable')" = "done ok no" ] || {
-        complain "dumps does not call it done:"
-        $PD dumps
-    }
+    is_told_done "$name"
     run_quietly "catalog check" $PD catalog check
     run_quietly "verify --dump" $PD verify --dump "$name"
-    whole_files "$name" >"$T/.files"
-    cmp -s "$T/ref-files" "$T/.files" || {
-        complain "files and archives are not those of an undisturbed dump:"
-        diff "$T/ref-files" "$T/.files" | head -n 20
-    }
-    $PD --json show "$name" >"$T/.show"
-    jq -e '(.copy_list | length) == 2 * .archives and .problems == 0 and
-        all(.copy_list[]; .state == "verified")' "$T/.show" >/dev/null || {
-        complain "not two verified copies of all"
-        jq -c '[.archives, .problems], .copy_list[]' "$T/.show"
-    }
+    has_all_twice "$name"
     jq -e '[.copy_list[] | {archive, number: .volume[3:]}] | group_by(.archive) |
         all(.[]; map(.number) | unique | length == 1)' "$T/.show" >/dev/null ||
         complain "an archive is on two pairs"

@@ -73,16 +73,20 @@ count_on_media() {
     }
 }
 
-is_whole() {
-    local name=$1 kind=$2 a=$3 b=$4 whole=0 file
+# The catalog calls the dump done, and good.
+is_told_done() { # NAME
+    local name=$1
     [ "$($PD --json dumps | jq -r --arg n "$name" '.dumps[] | select(.dump == $n) |
         .state + " " + .verdict + " " + .resumable')" = "done ok no" ] || {
         complain "dumps does not call it done:"
         $PD dumps
     }
-    run_quietly "catalog check" $PD catalog check
-    run_quietly "verify" $PD verify
-    run_quietly "verify --dump" $PD verify --dump "$name"
+}
+
+# It knows each file where an undisturbed dump has it, and two verified copies of everything; what show
+# says is left in $T/.show.
+has_all_twice() { # NAME
+    local name=$1
     whole_files "$name" >"$T/.files"
     cmp -s "$T/ref-files" "$T/.files" || {
         complain "files and archives are not those of an undisturbed dump:"
@@ -94,6 +98,15 @@ is_whole() {
         complain "not two verified copies of all"
         jq -c '[.archives, .problems], .copy_list[]' "$T/.show"
     }
+}
+
+is_whole() {
+    local name=$1 kind=$2 a=$3 b=$4 whole=0 file
+    is_told_done "$name"
+    run_quietly "catalog check" $PD catalog check
+    run_quietly "verify" $PD verify
+    run_quietly "verify --dump" $PD verify --dump "$name"
+    has_all_twice "$name"
     jq -r '.copy_list[] | select(.copy == 1) | .archive' "$T/.show" | LC_ALL=C sort >"$T/.expected"
     count_on_media "$name" "$kind:$a" "$T/.expected"
     count_on_media "$name" "$kind:$b" "$T/.expected"
