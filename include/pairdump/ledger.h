@@ -4,8 +4,9 @@
  *
  * The thread takes the numbered entries in order, each once (pd_catalog_apply), in a session of its
  * own, and beats for the run. While the catalog cannot be reached it tries again, with pauses that
- * grow; the journal keeps what waits. What it cannot take for another reason ends it for good, and
- * pd_ledger_check tells: so does a claim of the run that was taken over.
+ * grow; what another session held up (a deadlock, a lock) is tried again soon. The journal keeps what
+ * waits. What it cannot take for another reason ends it for good, and pd_ledger_check tells: so does
+ * a claim of the run that was taken over.
  */
 #ifndef PAIRDUMP_LEDGER_H
 #define PAIRDUMP_LEDGER_H

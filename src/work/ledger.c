@@ -5,10 +5,12 @@
 #include <stdlib.h>
 
 #include "pairdump/claim.h"
+#include "pairdump/rng.h"
 #include "pairdump/thread.h"
 
 #define PAUSE_FIRST_NS UINT64_C(250000000)
 #define PAUSE_MAX_NS   UINT64_C(15000000000)
+#define PAUSE_BUSY_NS  UINT64_C(100000000) /* at most, after a deadlock or a lock waited for in vain */
 #define STALL_NS       UINT64_C(120000000000) /* a server that takes longer to answer hangs */
 
 struct pd_ledger {
@@ -134,6 +136,19 @@ static bool rest(struct pd_ledger *ledger, uint64_t ns, bool until_woken)
     return go_on;
 }
 
+/* What another session held up is tried again soon, at no regular time: who comes back in step with
+ * that session meets it each time. A server that is away is asked less and less often. */
+static uint64_t pause_after(struct pd_ledger *ledger, enum pd_status status)
+{
+    uint64_t pause = ledger->pause;
+
+    if (status == PD_CATALOG_BUSY) {
+        return pd_rng_below(ledger->job.env->rng, PAUSE_BUSY_NS);
+    }
+    ledger->pause = pause * 2 < PAUSE_MAX_NS ? pause * 2 : PAUSE_MAX_NS;
+    return pause;
+}
+
 static enum pd_status run(struct pd_thread *self, void *arg, struct pd_error *err)
 {
     struct pd_ledger *ledger = arg;
@@ -154,8 +169,7 @@ static enum pd_status run(struct pd_thread *self, void *arg, struct pd_error *er
             break;
         }
         if (status != PD_OK) {
-            go_on = rest(ledger, ledger->pause, false);
-            ledger->pause = ledger->pause * 2 < PAUSE_MAX_NS ? ledger->pause * 2 : PAUSE_MAX_NS;
+            go_on = rest(ledger, pause_after(ledger, status), false);
         } else {
             go_on = rest(ledger, idle ? PD_RUN_BEAT_NS : 0, idle);
         }

@@ -277,6 +277,18 @@ static void what_a_later_try_can_mend_is_tried_again(void **state)
     assert_non_null(strstr(b->c->log, "the dump goes on"));
 }
 
+static void what_another_session_holds_up_is_tried_again_soon(void **state)
+{
+    struct bed *b = *state;
+
+    begin(b);
+    fail_calls(b, 1, 60, PD_CATALOG_BUSY);
+    put(b, true);
+    cat_ok(b->c, settle(b, LONG));
+    taken(b, 1);
+    assert_int_equal(calls(b), 61);
+}
+
 static void a_commit_that_another_session_holds_up_is_made_later(void **state)
 {
     struct bed *b = *state;
@@ -504,6 +516,7 @@ int main(void)
         TEST(an_entry_is_taken_without_being_waited_for),
         TEST(the_next_ledger_goes_on_where_one_ended),
         TEST(what_a_later_try_can_mend_is_tried_again),
+        TEST(what_another_session_holds_up_is_tried_again_soon),
         cmocka_unit_test_setup_teardown(a_commit_that_another_session_holds_up_is_made_later,
                                         start_sqlite, end),
         TEST(a_failure_that_stays_ends_it),
