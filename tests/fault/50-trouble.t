@@ -67,7 +67,7 @@ crowd() {
     local i
     for i in $(seq "$1"); do
         mariadb --no-defaults --socket="$TAP_DB/sock" --user=pairdump --password='se#cret' \
-            -e "DO SLEEP(5)" >/dev/null 2>&1 &
+            -e "DO SLEEP(300)" >/dev/null 2>&1 &
         others+=($!)
     done
 }
@@ -86,9 +86,10 @@ echo "# connections that the dump has meanwhile:" \
     "$(mariadb_sql "$TAP_DB" "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '$database'")"
 exits 6 "nobody else is let in" $PD dumps
 says err 'Too many connections' "says why"
+mariadb_sql "$TAP_DB" "SET GLOBAL max_connections = 151"
+kill_connections
 wait "${others[@]}"
 ended "too many connections"
-mariadb_sql "$TAP_DB" "SET GLOBAL max_connections = 151"
 
 # Another session holds rows that the dump changes, for longer than a statement waits; and one that wants
 # in the other order what the dump has.
