@@ -4,7 +4,7 @@
  * The stream makes it while writing, the catalog stores it, the index on the volume carries it as
  * text, and verification and restore take it as what to expect. Files stand in the order of the
  * archive. Paths are source paths: absolute, raw bytes, NUL-terminated; as payload of the bag they
- * are "data" + path. Memory is one arena per toc; about 180 bytes and the path per file.
+ * are "data" + path. Memory is one arena per toc; about 210 bytes and the path per file.
  * Not thread-safe; read-only use from several threads is fine.
  */
 #ifndef PAIRDUMP_TOC_H
@@ -39,7 +39,7 @@ struct pd_toc_file {
                          else NULL */
     char kind;        /* enum pd_kind */
     char state;       /* enum pd_wholeness */
-    bool has_sha256;  /* regular files and hard links */
+    bool has_digest;  /* regular files and hard links */
     uint32_t mode;    /* permission bits, 07777 */
     uint32_t mtime_ns, ctime_ns;
     int64_t mtime, ctime; /* seconds since the epoch, of the source */
@@ -49,13 +49,14 @@ struct pd_toc_file {
     uint64_t size;     /* logical bytes of a regular file, else 0 */
     uint64_t offset;   /* in the archive: first byte of its first header */
     uint64_t length;   /* bytes in the archive with headers and padding */
-    uint8_t sha256[PD_SHA256_LEN];
+    uint8_t digest[PD_DIGEST_MAX]; /* of the toc's algorithm; zeros behind its length */
 };
 
 struct pd_toc {
     char name[128]; /* "<dump-name>.<seq>", the top folder of the bag */
     char dump_uuid[PD_UUID_TEXT];
-    uint64_t seq;         /* 1, 2, ... within the dump */
+    enum pd_digest_alg alg; /* of the digests of all its files */
+    uint64_t seq;           /* 1, 2, ... within the dump */
     uint64_t record_size; /* bytes of each record, the last one included */
     struct pd_xxh128 *records;
     uint64_t record_count; /* the archive has record_count * record_size bytes */

@@ -47,7 +47,8 @@ static enum pd_status bind_file(struct pd_sql_stmt *stmt, int64_t archive_id, in
         status = bind_bytes(stmt, NUMBERS + 1, name, strlen(name), err);
     }
     if (status == PD_OK) {
-        status = bind_bytes(stmt, NUMBERS + 2, f->has_sha256 ? f->sha256 : NULL, PD_SHA256_LEN, err);
+        status =
+            bind_bytes(stmt, NUMBERS + 2, f->has_digest ? f->digest : NULL, PD_SHA256_LEN, err);
     }
     return status == PD_OK
                ? bind_bytes(stmt, NUMBERS + 3, f->link, f->link ? strlen(f->link) : 0, err)
@@ -119,8 +120,8 @@ enum pd_status pd_cat_file_row(struct pd_sql_stmt *stmt, struct pd_buf *buf,
         if (sha_len != PD_SHA256_LEN) {
             return pd_error_set(err, PD_CATALOG, 0, "a file's digest in the catalog is damaged");
         }
-        memcpy(file->sha256, sha, PD_SHA256_LEN);
-        file->has_sha256 = true;
+        memcpy(file->digest, sha, PD_SHA256_LEN);
+        file->has_digest = true;
     }
     pd_buf_clear(buf);
     status = put_bytes(buf, folder, folder_len, err);

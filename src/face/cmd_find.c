@@ -36,8 +36,8 @@ static json_t *json_found(const struct pd_found *found)
     json_object_set_new(item, "size", pd_render_json_u64(file->size));
     json_object_set_new(item, "mode", json_integer((json_int_t)file->mode));
     json_object_set_new(item, "mtime", json_integer((json_int_t)file->mtime));
-    if (file->has_sha256) {
-        pd_hex_encode(file->sha256, PD_SHA256_LEN, hex);
+    if (file->has_digest) {
+        pd_hex_encode(file->digest, PD_SHA256_LEN, hex);
         json_object_set_new(item, "sha256", json_string(hex));
     }
     if (file->link) {

@@ -54,9 +54,9 @@ enum pd_status pd_bag_manifest(struct pd_buf *out, const struct pd_toc *toc)
         const struct pd_toc_file *file = &toc->files[i];
         char head[PD_SHA256_TEXT + 6];
 
-        if (!file->has_sha256)
+        if (!file->has_digest)
             continue;
-        pd_hex_encode(file->sha256, PD_SHA256_LEN, head);
+        pd_hex_encode(file->digest, PD_SHA256_LEN, head);
         memcpy(head + PD_SHA256_TEXT - 1, "  data", 7);
         status = pd_buf_append(out, head, sizeof(head) - 1);
         if (status == PD_OK)

@@ -28,8 +28,8 @@ static enum pd_status encode_file(const struct pd_toc_file *file, struct pd_buf 
     char hex[PD_SHA256_TEXT] = "-";
     enum pd_status status;
 
-    if (file->has_sha256)
-        pd_hex_encode(file->sha256, PD_SHA256_LEN, hex);
+    if (file->has_digest)
+        pd_hex_encode(file->digest, PD_SHA256_LEN, hex);
     status = pd_buf_printf(out,
                            "file\t%c\t%c\t%04o\t%llu\t%llu\t%llu\t%lld.%09u\t%lld.%09u\t%llu:%llu\t"
                            "%llu\t%llu\t%s\t",
@@ -222,9 +222,9 @@ static bool get_sha256(const char *field, struct pd_toc_file *file)
 {
     if (strcmp(field, "-") == 0)
         return true;
-    file->has_sha256 =
-        strlen(field) == 2 * PD_SHA256_LEN && pd_hex_decode(field, file->sha256, PD_SHA256_LEN);
-    return file->has_sha256 && (file->kind == PD_KIND_FILE || file->kind == PD_KIND_HARDLINK);
+    file->has_digest =
+        strlen(field) == 2 * PD_SHA256_LEN && pd_hex_decode(field, file->digest, PD_SHA256_LEN);
+    return file->has_digest && (file->kind == PD_KIND_FILE || file->kind == PD_KIND_HARDLINK);
 }
 
 /* Path and link, in the parser's buffers, as the kind asks for. */

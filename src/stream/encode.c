@@ -403,8 +403,8 @@ static void copy_link_digests(const struct encoder *e)
         struct link_pair pair;
         memcpy(&pair, e->pairs.data + at, sizeof pair);
         struct pd_toc_file *file = &e->toc->files[pair.link];
-        memcpy(file->sha256, e->toc->files[pair.first].sha256, PD_SHA256_LEN);
-        file->has_sha256 = true;
+        memcpy(file->digest, e->toc->files[pair.first].digest, PD_SHA256_LEN);
+        file->has_digest = true;
     }
 }
 

@@ -115,8 +115,8 @@ enum pd_status pd_encode_digest_wait(struct pd_encode_digest *d, struct pd_toc *
     bool failed = d->failed;
     for (uint64_t i = 0; i < d->result_count && !failed; i++) {
         struct pd_toc_file *file = &toc->files[d->results[i].index];
-        memcpy(file->sha256, d->results[i].sha256, PD_SHA256_LEN);
-        file->has_sha256 = true;
+        memcpy(file->digest, d->results[i].sha256, PD_SHA256_LEN);
+        file->has_digest = true;
     }
     pthread_mutex_unlock(&d->lock);
     return failed ? pd_error_set(err, PD_INTERRUPTED, 0, "hashing was stopped") : PD_OK;

@@ -34,7 +34,7 @@ struct linked {
     uint64_t dev, ino, size;
     int64_t mtime;
     uint32_t mtime_ns;
-    uint8_t sha256[PD_SHA256_LEN];
+    uint8_t digest[PD_DIGEST_MAX];
     char kind;
     char rel[];
 };
@@ -63,7 +63,7 @@ static const char *linked_before(const struct pd_restore_run *run, const struct 
     linked = *(struct linked *const *)found;
     if (linked->kind != file->kind || linked->size != file->size || linked->mtime != file->mtime ||
         linked->mtime_ns != file->mtime_ns ||
-        memcmp(linked->sha256, file->sha256, sizeof(linked->sha256)) != 0)
+        memcmp(linked->digest, file->digest, sizeof(linked->digest)) != 0)
         return NULL;
     return linked->rel;
 }
@@ -85,7 +85,7 @@ static enum pd_status remember_linked(struct pd_restore_run *run, const struct p
     linked->size = file->size;
     linked->mtime = file->mtime;
     linked->mtime_ns = file->mtime_ns;
-    memcpy(linked->sha256, file->sha256, sizeof(linked->sha256));
+    memcpy(linked->digest, file->digest, sizeof(linked->digest));
     linked->kind = file->kind;
     memcpy(linked->rel, rel, len);
     found = tsearch(linked, &run->links, compare_linked);
@@ -306,8 +306,8 @@ static enum pd_status restore_hardlink(struct job *job, uint64_t i,
     const struct pd_toc_file *file = &job->toc.files[i];
     uint64_t first = job->slots[i].first;
 
-    if (first == NONE || (file->has_sha256 && memcmp(file->sha256, job->toc.files[first].sha256,
-                                                     sizeof(file->sha256)) != 0))
+    if (first == NONE || (file->has_digest && memcmp(file->digest, job->toc.files[first].digest,
+                                                     sizeof(file->digest)) != 0))
         return pd_error_set(err, PD_BAD_FILE, 0,
                             "the file that it is another name of is not in the archive");
     if (job->slots[first].as != NONE)

@@ -69,7 +69,7 @@ static enum pd_status copy_data(struct pd_tar_reader *reader, int fd,
         status = pd_digest_final(digest, sha256, err);
     if (status != PD_OK)
         return status;
-    if (memcmp(sha256, expect->sha256, sizeof(sha256)) != 0)
+    if (memcmp(sha256, expect->digest, sizeof(sha256)) != 0)
         return pd_error_set(err, PD_BAD_FILE, 0, "its content does not match its SHA-256");
     if (ftruncate(fd, (off_t)expect->size) != 0) {
         *place = true;
@@ -85,7 +85,7 @@ static enum pd_status make_regular(struct pd_tar_reader *reader, int dir, const 
     struct pd_digest *digest = NULL;
     enum pd_status status;
 
-    if (!expect->has_sha256 || expect->size > INT64_MAX)
+    if (!expect->has_digest || expect->size > INT64_MAX)
         return pd_error_set(err, PD_BAD_FILE, 0, "no digest of its content is known");
     status = pd_digest_new("sha256", &digest, err);
     if (status != PD_OK)

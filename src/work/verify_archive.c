@@ -206,7 +206,7 @@ static enum pd_status check_file(struct pd_verify_walk *walk, uint64_t index, st
     const struct pd_toc_file *file = &walk->toc->files[index];
     const char *wrong = difference(walk, file);
     struct pd_error error = PD_ERROR_INIT;
-    struct content content = {.index = wrong == NULL && file->has_sha256 ? &index : NULL,
+    struct content content = {.index = wrong == NULL && file->has_digest ? &index : NULL,
                               .size = (uint64_t)archive_entry_size(walk->entry)};
     uint8_t sha256[PD_SHA256_LEN];
     enum pd_status status;
@@ -219,7 +219,7 @@ static enum pd_status check_file(struct pd_verify_walk *walk, uint64_t index, st
             return status;
         }
         if (wrong == NULL && !content.kept &&
-            (!file->has_sha256 || memcmp(sha256, file->sha256, sizeof(sha256)) != 0))
+            (!file->has_digest || memcmp(sha256, file->digest, sizeof(sha256)) != 0))
             wrong = "SHA-256";
     }
     if (wrong != NULL) {
@@ -306,8 +306,8 @@ static enum pd_status collect_payload(struct pd_verify_walk *walk, struct pd_err
         status = describe(walk, &file, &path, err);
         if (status == PD_OK && file.kind == PD_KIND_FILE) {
             walk->in_file = source_path(walk, walk->name);
-            status = pd_verify_walk_hash(walk, file.sha256, err);
-            file.has_sha256 = status == PD_OK;
+            status = pd_verify_walk_hash(walk, file.digest, err);
+            file.has_digest = status == PD_OK;
             if (status != PD_OK)
                 break;
             walk->in_file = NULL;

@@ -111,7 +111,7 @@ void pd_verify_records_flush(struct pd_verify_records *records)
         const struct pd_digest_item *item = &records->kept[i];
         struct pd_error differs = PD_ERROR_INIT;
 
-        if (memcmp(item->sha256, expect->files[item->number].sha256, PD_SHA256_LEN) == 0)
+        if (memcmp(item->sha256, expect->files[item->number].digest, PD_SHA256_LEN) == 0)
             continue;
         (void)pd_error_set(&differs, PD_BAD_FILE, 0, "its SHA-256 is not what was recorded");
         pd_verify_note_file(records->findings, item->number, &differs);

@@ -232,8 +232,8 @@ static enum pd_status resolve_links(struct pd_verify_walk *walk, struct pd_error
             continue;
         }
         file->size = (*found)->size;
-        file->has_sha256 = true;
-        memcpy(file->sha256, (*found)->sha256, sizeof(file->sha256));
+        file->has_digest = true;
+        memcpy(file->digest, (*found)->digest, sizeof(file->digest));
     }
     free(order);
     return PD_OK;

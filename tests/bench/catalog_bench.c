@@ -52,7 +52,7 @@ static enum pd_status add_files(struct bench *b, struct pd_toc *toc, uint64_t fi
 
     for (uint64_t i = 0; i < count && status == PD_OK; i++) {
         struct pd_toc_file file = {.path = path, .kind = PD_KIND_FILE, .state = PD_WHOLE,
-                                   .has_sha256 = true, .mode = 0644, .uid = 1000, .gid = 1000,
+                                   .has_digest = true, .mode = 0644, .uid = 1000, .gid = 1000,
                                    .mtime = 1700000000 + (int64_t)i, .mtime_ns = 123456789,
                                    .ctime = 1700000000 + (int64_t)i, .ctime_ns = 987654321,
                                    .ino = first + i + 1000, .size = 40000, .offset = i * 41472,
@@ -60,7 +60,7 @@ static enum pd_status add_files(struct bench *b, struct pd_toc *toc, uint64_t fi
         path_of(first + i, path, sizeof path);
         for (size_t at = 0; at < PD_SHA256_LEN; at += sizeof(uint64_t)) {
             uint64_t random = pd_rng_next(b->rng);
-            memcpy(file.sha256 + at, &random, sizeof random);
+            memcpy(file.digest + at, &random, sizeof random);
         }
         status = pd_toc_add_file(toc, &file, NULL, &b->err);
     }

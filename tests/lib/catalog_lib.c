@@ -215,11 +215,11 @@ void cat_toc_start(struct pd_toc *toc, const char *name)
 void cat_toc_add(struct cat_case *c, struct pd_toc *toc, const char *path)
 {
     struct pd_toc_file file = {.path = path, .kind = PD_KIND_FILE, .state = PD_WHOLE,
-                               .has_sha256 = true, .mode = 0644, .mtime = 100, .mtime_ns = 1,
+                               .has_digest = true, .mode = 0644, .mtime = 100, .mtime_ns = 1,
                                .ctime = 200, .ctime_ns = 2, .size = 512,
                                .offset = toc->file_count * 1024, .length = 1024};
 
-    memset(file.sha256, (int)(toc->file_count & 0xff), sizeof file.sha256);
+    memset(file.digest, (int)(toc->file_count & 0xff), sizeof file.digest);
     cat_ok(c, pd_toc_add_file(toc, &file, NULL, &c->err));
 }
 

@@ -308,9 +308,9 @@ static void check_data(const struct encode_set *b, const struct pd_toc_file *fil
     char hex[PD_SHA256_TEXT], line[256];
 
     assert_int_equal(v->len, file->size);
-    assert_true(file->has_sha256);
+    assert_true(file->has_digest);
     assert_int_equal(EVP_Digest(v->data, v->len, wanted, NULL, EVP_sha256(), NULL), 1);
-    assert_memory_equal(file->sha256, wanted, PD_SHA256_LEN);
+    assert_memory_equal(file->digest, wanted, PD_SHA256_LEN);
     pd_hex_encode(wanted, sizeof(wanted), hex);
     (void)snprintf(line, sizeof(line), "%s  data%s\n", hex, file->path);
     es_expect_text(b, "d.0001/manifest-sha256.txt", line);

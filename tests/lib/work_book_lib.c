@@ -189,7 +189,7 @@ void bl_has_files(struct bl_bed *b, uint64_t seq, unsigned files)
         (void)snprintf(path, sizeof path, "/a%d/\xff\n%%%u", (int)seq, i);
         assert_string_equal(toc.files[i].path, path);
         assert_int_equal(toc.files[i].offset, i * 1024);
-        assert_int_equal(toc.files[i].sha256[3], i);
+        assert_int_equal(toc.files[i].digest[3], i);
     }
     pd_toc_release(&toc);
 }

@@ -163,9 +163,9 @@ static void hash(struct pd_toc_file *file, const char *data, size_t len)
 
     OK(pd_digest_new("sha256", &digest, err));
     OK(pd_digest_update(digest, data, len, err));
-    OK(pd_digest_final(digest, file->sha256, err));
+    OK(pd_digest_final(digest, file->digest, err));
     pd_digest_free(digest);
-    file->has_sha256 = true;
+    file->has_digest = true;
 }
 
 void restore_set_add(struct restore_set *set, const struct restore_set_entry *e)
@@ -199,11 +199,11 @@ void restore_set_add(struct restore_set *set, const struct restore_set_entry *e)
     if (e->kind == PD_KIND_HARDLINK)
         for (uint64_t i = 0; i < set->toc.file_count; i++)
             if (strcmp(set->toc.files[i].path, e->link) == 0) {
-                memcpy(file.sha256, set->toc.files[i].sha256, sizeof(file.sha256));
-                file.has_sha256 = true;
+                memcpy(file.digest, set->toc.files[i].digest, sizeof(file.digest));
+                file.has_digest = true;
             }
     if (e->wrong_sha256)
-        file.sha256[0] ^= 1;
+        file.digest[0] ^= 1;
     fill_tar_entry(set, e, &file, entry);
     OK(pd_tar_header(set->writer, entry, err));
     if (file.size > 0 && (e->tar_kind == 0 || e->tar_kind == PD_KIND_FILE))

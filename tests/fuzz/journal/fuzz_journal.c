@@ -69,7 +69,7 @@ static void clean(void)
 static void write_index(const struct bed *b)
 {
     const struct pd_toc_file file = {.path = "/a", .kind = PD_KIND_FILE, .state = PD_WHOLE,
-                                     .has_sha256 = true, .size = 512, .length = 1024};
+                                     .has_digest = true, .size = 512, .length = 1024};
     struct pd_error err = PD_ERROR_INIT;
     struct pd_buf text = PD_BUF_INIT;
     struct pd_toc toc;

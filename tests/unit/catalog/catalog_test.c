@@ -622,8 +622,8 @@ static void assert_file_equal(const struct pd_toc_file *a, const struct pd_toc_f
     }
     assert_int_equal(a->kind, b->kind);
     assert_int_equal(a->state, b->state);
-    assert_int_equal(a->has_sha256, b->has_sha256);
-    assert_memory_equal(a->sha256, b->sha256, sizeof a->sha256);
+    assert_int_equal(a->has_digest, b->has_digest);
+    assert_memory_equal(a->digest, b->digest, sizeof a->digest);
     assert_true(a->mode == b->mode && a->uid == b->uid && a->gid == b->gid);
     assert_true(a->mtime == b->mtime && a->mtime_ns == b->mtime_ns);
     assert_true(a->ctime == b->ctime && a->ctime_ns == b->ctime_ns);
@@ -635,14 +635,14 @@ static void a_table_of_contents_comes_back_as_it_was_written(void **state)
 {
     static const struct pd_toc_file files[] = {
         {.path = "/", .kind = PD_KIND_DIR, .state = PD_WHOLE, .mode = 0755},
-        {.path = "/top", .kind = PD_KIND_FILE, .state = PD_PARTIAL, .has_sha256 = true,
-         .sha256 = {1, 2, 0, 255}, .mode = 07777, .uid = UINT32_MAX, .gid = UINT32_MAX - 1,
+        {.path = "/top", .kind = PD_KIND_FILE, .state = PD_PARTIAL, .has_digest = true,
+         .digest = {1, 2, 0, 255}, .mode = 07777, .uid = UINT32_MAX, .gid = UINT32_MAX - 1,
          .mtime = -1, .mtime_ns = 999999999, .ctime = INT64_MIN, .ctime_ns = 1,
          .dev = UINT64_MAX, .ino = UINT64_MAX, .size = (uint64_t)1 << 62, .length = 512},
         {.path = "/d/l", .kind = PD_KIND_SYMLINK, .state = PD_WHOLE, .link = "../\xff \n'x'",
          .offset = 512, .length = 1024},
         {.path = "/d/h", .kind = PD_KIND_HARDLINK, .state = PD_CHANGED, .link = "/top",
-         .has_sha256 = true, .offset = 1536, .length = 512},
+         .has_digest = true, .offset = 1536, .length = 512},
         {.path = "/d/\xc3\xa4\xff\t", .kind = PD_KIND_FIFO, .state = PD_WHOLE, .offset = 2048,
          .length = 512},
         {.path = "/d/c", .kind = PD_KIND_CHAR, .state = PD_WHOLE, .offset = 2560, .length = 512},

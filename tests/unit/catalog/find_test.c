@@ -130,8 +130,8 @@ static void what_is_found_tells_where_it_lies(void **state)
     assert_int_equal(r.file.length, 1024);
     assert_int_equal(r.file.mtime, 100);
     assert_int_equal(r.file.ctime_ns, 2);
-    assert_true(r.file.has_sha256);
-    assert_int_equal(r.file.sha256[31], 1);
+    assert_true(r.file.has_digest);
+    assert_int_equal(r.file.digest[31], 1);
     search(c, pd_catalog_find, &r, 0, "/x");
     assert_int_equal(r.last.archive_seq, 1);
     assert_int_equal(r.last.verified + r.last.bad, 0);
@@ -170,7 +170,7 @@ static void links_are_found_with_what_they_lead_to(void **state)
     search(c, pd_catalog_find, &r, 0, "/d/link");
     assert_int_equal(r.file.kind, PD_KIND_SYMLINK);
     assert_string_equal(r.link, "../\xff to");
-    assert_false(r.file.has_sha256);
+    assert_false(r.file.has_digest);
     pd_buf_free(&r.text);
 }
 

@@ -11,13 +11,13 @@
 
 #define HEX "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
-static void add(struct pd_toc *toc, const char *path, char kind, char wholeness, bool has_sha256)
+static void add(struct pd_toc *toc, const char *path, char kind, char wholeness, bool has_digest)
 {
     struct pd_error err = PD_ERROR_INIT;
     struct pd_toc_file file = {.path = path, .kind = kind, .state = wholeness};
 
-    file.has_sha256 = has_sha256;
-    assert_true(pd_hex_decode(HEX, file.sha256, PD_SHA256_LEN));
+    file.has_digest = has_digest;
+    assert_true(pd_hex_decode(HEX, file.digest, PD_SHA256_LEN));
     assert_int_equal(pd_toc_add_file(toc, &file, NULL, &err), PD_OK);
 }
 

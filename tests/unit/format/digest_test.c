@@ -71,6 +71,56 @@ static void unknown_algorithm_is_refused(void **state)
     pd_digest_free(digest);
 }
 
+/* What sha512sum, b2sum and openssl dgst -sha3-256 say of "abc". */
+static void every_algorithm_is_the_one_of_its_name(void **state)
+{
+    static const char *const abc[PD_DIGEST_ALGS] = {
+        [PD_DIGEST_SHA256] = SHA256_ABC,
+        [PD_DIGEST_SHA512] = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+                             "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+        [PD_DIGEST_SHA3_256] = "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532",
+        [PD_DIGEST_BLAKE2B512] =
+            "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1"
+            "7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923",
+    };
+    struct pd_error err = PD_ERROR_INIT;
+    struct pd_digest *digest;
+    struct pd_buf names = PD_BUF_INIT;
+
+    (void)state;
+    for (unsigned i = 0; i < PD_DIGEST_ALGS; i++) {
+        const struct pd_digest_info *info = pd_digest_info((enum pd_digest_alg)i);
+        enum pd_digest_alg alg = PD_DIGEST_ALGS;
+        uint8_t sum[PD_DIGEST_MAX];
+        char hex[PD_DIGEST_TEXT];
+
+        assert_true(pd_digest_find(info->name, &alg) && alg == i);
+        assert_int_equal(pd_digest_new(info->name, &digest, &err), PD_OK);
+        assert_int_equal(pd_digest_len(digest), info->len);
+        assert_true(info->len <= sizeof(sum));
+        assert_int_equal(pd_digest_update(digest, "abc", 3, &err), PD_OK);
+        assert_int_equal(pd_digest_final(digest, sum, &err), PD_OK);
+        pd_hex_encode(sum, info->len, hex);
+        assert_string_equal(hex, abc[i]);
+        for (const char *p = info->bagit; *p != '\0'; p++) /* RFC 8493, 2.4 */
+            assert_non_null(strchr("abcdefghijklmnopqrstuvwxyz0123456789", *p));
+        assert_int_equal(pd_buf_printf(&names, i == 0 ? "%s" : ", %s", info->name), PD_OK);
+        pd_digest_free(digest);
+    }
+    assert_string_equal(names.data, PD_DIGEST_NAMES);
+    pd_buf_free(&names);
+}
+
+static void no_other_name_is_found(void **state)
+{
+    static const char *const names[] = {"", "md5", "SHA256", "sha-256", "sha256 ", "sha2", "sha3256"};
+    enum pd_digest_alg alg;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_false(pd_digest_find(names[i], &alg));
+}
+
 static void record_digests_are_canonical(void **state)
 {
     struct pd_xxh128 a = pd_record_digest("abc", 3), b = pd_record_digest("", 0);
@@ -126,6 +176,8 @@ int main(void)
         cmocka_unit_test(sha256_of_known_texts),
         cmocka_unit_test(zeros_are_hashed_as_bytes),
         cmocka_unit_test(unknown_algorithm_is_refused),
+        cmocka_unit_test(every_algorithm_is_the_one_of_its_name),
+        cmocka_unit_test(no_other_name_is_found),
         cmocka_unit_test(record_digests_are_canonical),
         cmocka_unit_test(many_messages_are_hashed_as_one),
     };

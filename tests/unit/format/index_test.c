@@ -34,8 +34,8 @@ static void add(struct pd_toc *toc, char kind, const char *path, const char *lin
     };
 
     if (kind == PD_KIND_FILE || kind == PD_KIND_HARDLINK) {
-        file.has_sha256 = true;
-        assert_true(pd_hex_decode(SHA, file.sha256, PD_SHA256_LEN));
+        file.has_digest = true;
+        assert_true(pd_hex_decode(SHA, file.digest, PD_SHA256_LEN));
     }
     file.size = kind == PD_KIND_FILE ? 7 : 0;
     file.state = kind == PD_KIND_FILE ? PD_PARTIAL : PD_WHOLE;

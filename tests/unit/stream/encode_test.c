@@ -60,7 +60,7 @@ static void a_batch_becomes_a_bag(void **state)
     for (size_t i = 0; i < 7; i++) {
         assert_string_equal(set->toc.files[i].path, set->fakes[i].path);
         assert_int_equal(set->toc.files[i].state, PD_WHOLE);
-        assert_int_equal(set->toc.files[i].has_sha256, set->fakes[i].kind == F);
+        assert_int_equal(set->toc.files[i].has_digest, set->fakes[i].kind == F);
         if (set->fakes[i].kind == F)
             assert_int_equal(es_right_bytes(set, i), set->fakes[i].size);
     }
@@ -179,8 +179,8 @@ static void very_many_files_get_their_digests(void **state)
     assert_int_equal(es_run(set), PD_OK);
     assert_int_equal(set->toc.file_count, MANY);
     for (unsigned i = 1; i < MANY; i++) {
-        assert_true(set->toc.files[i].has_sha256);
-        assert_memory_equal(set->toc.files[i].sha256, set->toc.files[1].sha256, PD_SHA256_LEN);
+        assert_true(set->toc.files[i].has_digest);
+        assert_memory_equal(set->toc.files[i].digest, set->toc.files[1].digest, PD_SHA256_LEN);
     }
     free(items);
 }
@@ -237,8 +237,8 @@ static void later_names_of_a_file_are_links(void **state)
         assert_string_equal(file->link, "/1");
         assert_int_equal(file->size, SIZE);
         assert_int_equal(file->state, PD_WHOLE);
-        assert_true(file->has_sha256);
-        assert_memory_equal(file->sha256, toc_file(set, "/1")->sha256, PD_SHA256_LEN);
+        assert_true(file->has_digest);
+        assert_memory_equal(file->digest, toc_file(set, "/1")->digest, PD_SHA256_LEN);
         assert_in_range(file->length, 512, 2048);
     }
     es_view_at(set, &v, file->offset, "d.0001/data/3");
@@ -283,7 +283,7 @@ static void a_file_changed_between_its_names_is_stored_again(void **state)
     assert_int_equal(es_right_bytes(set, 1), SIZE); /* its bytes, not those of the first */
     assert_int_equal(toc_file(set, "/3")->kind, PD_KIND_HARDLINK);
     assert_string_equal(toc_file(set, "/3")->link, "/2");
-    assert_memory_equal(toc_file(set, "/3")->sha256, toc_file(set, "/2")->sha256, PD_SHA256_LEN);
+    assert_memory_equal(toc_file(set, "/3")->digest, toc_file(set, "/2")->digest, PD_SHA256_LEN);
 }
 
 /* ---- files that are not whole ---- */

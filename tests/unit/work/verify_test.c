@@ -338,7 +338,7 @@ static void test_other_expectations(void **state)
                 if (file->kind == PD_KIND_SYMLINK || file->kind == PD_KIND_HARDLINK)
                     file->link = "/other";
                 else if (file->kind == PD_KIND_FILE)
-                    file->sha256[31] ^= 1;
+                    file->digest[31] ^= 1;
                 else
                     continue;
             }
