@@ -21,7 +21,13 @@ PD_MUST_USE enum pd_status pd_bag_manifest_line(struct pd_buf *out, const char *
 PD_MUST_USE enum pd_status pd_bag_info_line(struct pd_buf *out, const char *label,
                                             const char *fmt, ...) PD_PRINTF(3, 4);
 
-/* Whole manifest-sha256.txt of a toc: regular files and hard links, in order. */
+/* "manifest-sha256.txt", or with tags "tagmanifest-sha256.txt" (RFC 8493, 2.4). */
+#define PD_BAG_MANIFEST_TEXT 32
+void pd_bag_manifest_name(enum pd_digest_alg alg, bool tags, char out[PD_BAG_MANIFEST_TEXT]);
+/* Is this the name of a manifest of the payload? *alg: PD_DIGEST_ALGS when it is of an algorithm
+ * that is not known here. */
+bool pd_bag_is_manifest(const char *name, enum pd_digest_alg *alg);
+/* The whole manifest of a toc's payload: regular files and hard links, in order. */
 PD_MUST_USE enum pd_status pd_bag_manifest(struct pd_buf *out, const struct pd_toc *toc);
 /* Tag file "not-whole.txt": one line "<state> <escaped path>" for each file that is not PD_WHOLE;
  * empty buffer if all are. */

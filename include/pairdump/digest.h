@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "pairdump/digest_alg.h"
 #include "pairdump/error.h"
 
 #define PD_SHA256_LEN  32
@@ -25,34 +26,8 @@ struct pd_xxh128 {
 struct pd_xxh128 pd_record_digest(const void *record, size_t len);
 bool pd_xxh128_equal(const struct pd_xxh128 *a, const struct pd_xxh128 *b);
 
-/* What files are hashed with. SHA-256 is what is meant where nothing is said. */
-enum pd_digest_alg {
-    PD_DIGEST_SHA256 = 0,
-    PD_DIGEST_SHA512,
-    PD_DIGEST_SHA3_256,
-    PD_DIGEST_BLAKE2B512,
-    PD_DIGEST_ALGS /* how many there are */
-};
-
-#define PD_DIGEST_MAX  64  /* bytes of the longest */
-#define PD_DIGEST_TEXT 129 /* its hex and NUL */
-
-struct pd_digest_info {
-    const char *name;  /* in configuration, catalog and index, and EVP's: "sha3-256" */
-    const char *title; /* for people: "SHA3-256" */
-    const char *bagit; /* in names of manifests (RFC 8493, 2.4): "sha3256" */
-    size_t len;        /* bytes of a result */
-};
-
-/* Never NULL; alg is checked by whoever reads it from outside. */
-const struct pd_digest_info *pd_digest_info(enum pd_digest_alg alg);
-/* false when there is none of that name; case counts. */
-bool pd_digest_find(const char *name, enum pd_digest_alg *alg);
-/* All names: "sha256, sha512, ..." */
-#define PD_DIGEST_NAMES "sha256, sha512, sha3-256, blake2b512"
-
 struct pd_digest;
-/* name: of an algorithm, as pd_digest_info has it. Starts ready for update. Free with
+/* name: of an algorithm, as pd_digest_alg_info has it. Starts ready for update. Free with
  * pd_digest_free. */
 PD_MUST_USE enum pd_status pd_digest_new(const char *name, struct pd_digest **out,
                                          struct pd_error *err);

@@ -1,8 +1,8 @@
 /*
  * encode: from a batch of items to the bytes of one archive in a ring, and its table of contents.
  *
- * The archive is a serialized BagIt bag (FORMAT.md): bagit.txt, data/..., manifest-sha256.txt,
- * bag-info.txt, not-whole.txt if needed, tagmanifest-sha256.txt, end-of-archive, zeros to a whole
+ * The archive is a serialized BagIt bag (FORMAT.md): bagit.txt, data/..., the manifest,
+ * bag-info.txt, not-whole.txt if needed, the tag manifest, end-of-archive, zeros to a whole
  * record. Each source file is opened once and read once. Files that vanish or cannot be opened are
  * reported and left out; files that change, shrink or fail while being read are stored at the size
  * their header says (zeros for what is missing), reported, and marked in toc and not-whole.txt.
@@ -23,6 +23,7 @@ struct pd_encode_job {
     const char *host;
     const char *roots;     /* source paths, one line, for bag-info */
     uint64_t record_size;
+    enum pd_digest_alg alg; /* of the digests of its files */
     pd_problem_fn on_problem;
     void *problem_arg;
 };

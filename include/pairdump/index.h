@@ -2,16 +2,21 @@
  * index: what one dump put on one volume, as a tar of plain text at its end.
  *
  * Top folder "<dump-name>.index": "index-info.txt" ("Label: value": format version, dump name and
- * UUID, volume label and UUID, archives, created, software), then for each archive
+ * UUID, volume label and UUID, archives, digest algorithm, created, software), then for each
+ * archive
  * "<archive-name>.txt". Its grammar, fields split by one tab, lines ended by LF, paths
  * percent-escaped (text.h):
  *
  *     archive <name> <seq> <tape-file> <record-size> <records> <files> <payload-bytes>
- *             <payload-files> <manifest-offset>
+ *             <payload-files> <manifest-offset> [<digest>]
  *     record  <no from 0> <xxh3-128 hex>
  *     file    <kind> <state> <mode octal> <uid> <gid> <size> <mtime s.ns> <ctime s.ns> <dev>:<ino>
- *             <offset> <length> <sha256 hex or -> <path> [<link>]
+ *             <offset> <length> <digest hex or -> <path> [<link>]
  *     end     <records> <files>
+ *
+ * <digest> is the name of the algorithm of the files' digests (digest_alg.h). For SHA-256 it is
+ * left out, and the index is of format 1 as it was before there were others; with any other of
+ * format 2.
  *
  * Decoding keeps no more than one archive's table in memory.
  */
@@ -21,13 +26,16 @@
 #include "pairdump/label.h"
 #include "pairdump/toc.h"
 
+#define PD_INDEX_FORMAT 2 /* the highest that is known here */
+
 struct pd_index_info {
     char dump_name[128];
     char dump_uuid[PD_UUID_TEXT];
     char label[PD_LABEL_TEXT];
     char volume_uuid[PD_UUID_TEXT];
     uint64_t archives;
-    int64_t created; /* UTC ns */
+    enum pd_digest_alg alg; /* of all its archives */
+    int64_t created;        /* UTC ns */
 };
 
 /* One archive's text; appends to out. */

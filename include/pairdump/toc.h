@@ -40,6 +40,7 @@ struct pd_toc_file {
     char kind;        /* enum pd_kind */
     char state;       /* enum pd_wholeness */
     bool has_digest;  /* regular files and hard links */
+    uint8_t alg;      /* enum pd_digest_alg: the toc's, set by pd_toc_add_file */
     uint32_t mode;    /* permission bits, 07777 */
     uint32_t mtime_ns, ctime_ns;
     int64_t mtime, ctime; /* seconds since the epoch, of the source */
@@ -49,7 +50,7 @@ struct pd_toc_file {
     uint64_t size;     /* logical bytes of a regular file, else 0 */
     uint64_t offset;   /* in the archive: first byte of its first header */
     uint64_t length;   /* bytes in the archive with headers and padding */
-    uint8_t digest[PD_DIGEST_MAX]; /* of the toc's algorithm; zeros behind its length */
+    uint8_t digest[PD_DIGEST_MAX]; /* zeros behind the length of its algorithm */
 };
 
 struct pd_toc {
@@ -79,6 +80,10 @@ PD_MUST_USE enum pd_status pd_toc_add_file(struct pd_toc *toc, const struct pd_t
                                            uint64_t *index, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_toc_add_record(struct pd_toc *toc, struct pd_xxh128 digest,
                                              struct pd_error *err);
+/* Puts the digest of a file, as long as its algorithm says. */
+void pd_toc_set_digest(struct pd_toc_file *file, const void *digest);
+/* Do both have digests, of one algorithm, that are equal? */
+bool pd_toc_same_digest(const struct pd_toc_file *a, const struct pd_toc_file *b);
 /* Bytes of memory that its content takes. */
 uint64_t pd_toc_memory(const struct pd_toc *toc);
 

@@ -1,13 +1,15 @@
 /*
  * verify: re-reads and re-hashes copies from the medium, one thread per copy.
  *
- * A verifier is a thread with a target and a short queue of archives. For each archive it checks, on
- * the volume whose label and UUID it was given: the count of records, every record's XXH3-128, the
- * tar structure, every file's path, kind, size, SHA-256 and order against the table of contents, the
- * bag's manifest against what was hashed and against the table, the dump UUID in bag-info.txt, and
- * that nothing but zeros follows. Where a record is bad, the files in it are named and the rest is
- * still checked, by its record digests where the tar cannot be walked. Without a table of contents
- * (no index, no catalog) the archive is checked against its own manifest and tag manifest.
+ * A verifier is a thread with a target and a short queue of archives. For each archive it checks,
+ * on the volume whose label and UUID it was given: the count of records, every record's XXH3-128,
+ * the tar structure, every file's path, kind, size, digest and order against the table of contents,
+ * the bag's manifest against what was hashed and against the table, the dump UUID in bag-info.txt,
+ * and that nothing but zeros follows. Where a record is bad, the files in it are named and the rest
+ * is still checked, by its record digests where the tar cannot be walked. Without a table of
+ * contents (no index, no catalog) the archive is checked against its own manifest and tag manifest.
+ * These come last, so that it is not known before what the files are to be hashed with: where it
+ * was not what was guessed, the archive is read a second time.
  *
  * Results come in the order the archives were added. Along a copy the worst status wins; across
  * copies use pd_status_across.
@@ -39,6 +41,7 @@ struct pd_verify_result {
     bool unread;           /* the volume could not be opened: nothing was read, and nothing is
                               known of the copy */
     struct pd_error error; /* the first trouble */
+    enum pd_digest_alg alg; /* of its files' digests, as far as it was found out */
     int64_t started, finished;
     uint64_t records, bad_records, files, bad_files, bytes;
     struct pd_damage *damage; /* source paths, in damage_text; up to 10000 entries */

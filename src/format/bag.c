@@ -46,19 +46,45 @@ enum pd_status pd_bag_info_line(struct pd_buf *out, const char *label, const cha
     return status;
 }
 
+void pd_bag_manifest_name(enum pd_digest_alg alg, bool tags, char out[PD_BAG_MANIFEST_TEXT])
+{
+    (void)snprintf(out, PD_BAG_MANIFEST_TEXT, "%smanifest-%s.txt", tags ? "tag" : "",
+                   pd_digest_alg_info(alg)->bagit);
+}
+
+bool pd_bag_is_manifest(const char *name, enum pd_digest_alg *alg)
+{
+    static const char head[] = "manifest-", tail[] = ".txt";
+    size_t len = strlen(name);
+    char known[PD_BAG_MANIFEST_TEXT];
+    unsigned i = 0;
+
+    if (len < sizeof(head) + sizeof(tail) - 1 || strncmp(name, head, sizeof(head) - 1) != 0 ||
+        strcmp(name + len - (sizeof(tail) - 1), tail) != 0 || strchr(name, '/') != NULL)
+        return false;
+    for (; i < PD_DIGEST_ALGS; i++) {
+        pd_bag_manifest_name((enum pd_digest_alg)i, false, known);
+        if (strcmp(name, known) == 0)
+            break;
+    }
+    *alg = (enum pd_digest_alg)i;
+    return true;
+}
+
 enum pd_status pd_bag_manifest(struct pd_buf *out, const struct pd_toc *toc)
 {
+    const size_t len = pd_digest_alg_info(toc->alg)->len;
     enum pd_status status = PD_OK;
 
     for (uint64_t i = 0; i < toc->file_count && status == PD_OK; i++) {
         const struct pd_toc_file *file = &toc->files[i];
-        char head[PD_SHA256_TEXT + 6];
+        char head[PD_DIGEST_TEXT + 6];
 
         if (!file->has_digest)
             continue;
-        pd_hex_encode(file->digest, PD_SHA256_LEN, head);
-        memcpy(head + PD_SHA256_TEXT - 1, "  data", 7);
-        status = pd_buf_append(out, head, sizeof(head) - 1);
+        pd_hex_encode(file->digest, len, head);
+        memcpy(head + 2 * len, "  data", 6);
+        status = pd_buf_append(out, head, 2 * len + 6);
         if (status == PD_OK)
             status = pd_escape_manifest(out, file->path, strlen(file->path));
         if (status == PD_OK)
@@ -135,7 +161,7 @@ enum pd_status pd_bag_manifest_parse(const char *text, size_t len, size_t digest
     const char *end = text + len;
     struct pd_buf path = PD_BUF_INIT;
     enum pd_status status = PD_OK;
-    uint8_t digest[64];
+    uint8_t digest[PD_DIGEST_MAX];
 
     if (digest_len == 0 || digest_len > sizeof(digest))
         return pd_error_set(err, PD_INTERNAL, 0, "manifest: digests of %zu bytes", digest_len);

@@ -11,7 +11,7 @@
 #define FIELDS_MAX      16
 
 /* Fields per line, the word at its head included. */
-#define ARCHIVE_FIELDS 10
+#define ARCHIVE_FIELDS 10 /* and one more for the algorithm */
 #define RECORD_FIELDS  3
 #define FILE_FIELDS    14 /* and one more for a link */
 #define END_FIELDS     3
@@ -25,11 +25,11 @@ static unsigned long long ull(uint64_t value)
 
 static enum pd_status encode_file(const struct pd_toc_file *file, struct pd_buf *out)
 {
-    char hex[PD_SHA256_TEXT] = "-";
+    char hex[PD_DIGEST_TEXT] = "-";
     enum pd_status status;
 
     if (file->has_digest)
-        pd_hex_encode(file->digest, PD_SHA256_LEN, hex);
+        pd_hex_encode(file->digest, pd_digest_alg_info(file->alg)->len, hex);
     status = pd_buf_printf(out,
                            "file\t%c\t%c\t%04o\t%llu\t%llu\t%llu\t%lld.%09u\t%lld.%09u\t%llu:%llu\t"
                            "%llu\t%llu\t%s\t",
@@ -56,10 +56,14 @@ enum pd_status pd_index_encode(const struct pd_toc *toc, uint32_t tape_file, str
     if (status == PD_OK)
         status = pd_escape(out, toc->name, strlen(toc->name));
     if (status == PD_OK)
-        status = pd_buf_printf(
-            out, "\t%llu\t%u\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\n", ull(toc->seq), tape_file,
-            ull(toc->record_size), ull(toc->record_count), ull(toc->file_count),
-            ull(toc->payload_bytes), ull(toc->payload_files), ull(toc->manifest_offset));
+        status = pd_buf_printf(out, "\t%llu\t%u\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu", ull(toc->seq),
+                               tape_file, ull(toc->record_size), ull(toc->record_count),
+                               ull(toc->file_count), ull(toc->payload_bytes),
+                               ull(toc->payload_files), ull(toc->manifest_offset));
+    if (status == PD_OK && toc->alg != PD_DIGEST_SHA256)
+        status = pd_buf_printf(out, "\t%s", pd_digest_alg_info(toc->alg)->name);
+    if (status == PD_OK)
+        status = pd_buf_append(out, "\n", 1);
     for (uint64_t i = 0; i < toc->record_count && status == PD_OK; i++) {
         char hex[PD_XXH128_TEXT];
 
@@ -168,9 +172,11 @@ static bool parse_archive(struct parser *parser, char **field, size_t count)
 {
     struct pd_toc *toc = parser->toc;
 
-    if (count != ARCHIVE_FIELDS || parser->begun)
+    if (count < ARCHIVE_FIELDS || count > ARCHIVE_FIELDS + 1 || parser->begun)
         return false;
     parser->begun = true;
+    if (count > ARCHIVE_FIELDS && !pd_digest_alg_find(field[ARCHIVE_FIELDS], &toc->alg))
+        return false;
     if (!get_path(field[1], &parser->path) ||
         !name_is_valid(parser->path.data, parser->path.len, sizeof(toc->name)))
         return false;
@@ -218,12 +224,13 @@ static bool get_metadata(char **field, struct pd_toc_file *file)
            get_dev_ino(field[9], &file->dev, &file->ino);
 }
 
-static bool get_sha256(const char *field, struct pd_toc_file *file)
+static bool get_digest(const struct parser *parser, const char *field, struct pd_toc_file *file)
 {
+    const size_t len = pd_digest_alg_info(parser->toc->alg)->len;
+
     if (strcmp(field, "-") == 0)
         return true;
-    file->has_digest =
-        strlen(field) == 2 * PD_SHA256_LEN && pd_hex_decode(field, file->digest, PD_SHA256_LEN);
+    file->has_digest = strlen(field) == 2 * len && pd_hex_decode(field, file->digest, len);
     return file->has_digest && (file->kind == PD_KIND_FILE || file->kind == PD_KIND_HARDLINK);
 }
 
@@ -255,7 +262,7 @@ static bool parse_file(struct parser *parser, char **field, size_t count, struct
         toc->file_count >= parser->files)
         return false;
     if (!get_metadata(field, &file) || !pd_parse_u64(field[10], &file.offset) ||
-        !pd_parse_u64(field[11], &file.length) || !get_sha256(field[12], &file) ||
+        !pd_parse_u64(field[11], &file.length) || !get_digest(parser, field[12], &file) ||
         !get_names(parser, field, count, &file))
         return false;
     if (file.offset < parser->past || file.offset > toc->manifest_offset || file.length == 0 ||
@@ -349,11 +356,12 @@ enum pd_status pd_index_decode(const char *text, size_t len, struct pd_toc *toc,
 
 enum pd_status pd_index_info_encode(const struct pd_index_info *info, struct pd_buf *out)
 {
+    bool sha256 = info->alg == PD_DIGEST_SHA256;
     char created[64];
     enum pd_status status;
 
     pd_time_format(info->created, created, sizeof(created));
-    status = pd_bag_info_line(out, "Pairdump-Format", "%d", PD_FORMAT_VERSION);
+    status = pd_bag_info_line(out, "Pairdump-Format", "%d", sha256 ? 1 : PD_INDEX_FORMAT);
     if (status == PD_OK)
         status = pd_bag_info_line(out, "Dump-Name", "%s", info->dump_name);
     if (status == PD_OK)
@@ -364,6 +372,9 @@ enum pd_status pd_index_info_encode(const struct pd_index_info *info, struct pd_
         status = pd_bag_info_line(out, "Volume-UUID", "%s", info->volume_uuid);
     if (status == PD_OK)
         status = pd_bag_info_line(out, "Archives", "%llu", ull(info->archives));
+    if (status == PD_OK && !sha256)
+        status =
+            pd_bag_info_line(out, "Digest-Algorithm", "%s", pd_digest_alg_info(info->alg)->name);
     if (status == PD_OK)
         status = pd_bag_info_line(out, "Created", "%s", created);
     if (status == PD_OK)
@@ -397,6 +408,21 @@ static const char *decode_texts(const char *text, size_t len, struct pd_index_in
     return pd_uuid_is_valid(out->volume_uuid) ? NULL : "Volume-UUID";
 }
 
+/* Without the line it is SHA-256. */
+static enum pd_status decode_alg(const char *text, size_t len, struct pd_index_info *out,
+                                 struct pd_error *err)
+{
+    char name[64];
+
+    if (!pd_bag_info_get(text, len, "Digest-Algorithm", name, sizeof(name)) ||
+        pd_digest_alg_find(name, &out->alg))
+        return PD_OK;
+    return pd_error_set(err, PD_UNSUPPORTED, 0,
+                        "the index has digests of %s, this pairdump knows " PD_DIGEST_NAMES
+                        "; use a newer one",
+                        name);
+}
+
 enum pd_status pd_index_info_decode(const char *text, size_t len, struct pd_index_info *out,
                                     struct pd_error *err)
 {
@@ -407,10 +433,10 @@ enum pd_status pd_index_info_decode(const char *text, size_t len, struct pd_inde
     memset(out, 0, sizeof(*out));
     if (!pd_bag_info_u64(text, len, "Pairdump-Format", UINT32_MAX, &format) || format == 0)
         return pd_error_set(err, PD_BAD_FORMAT, 0, "index: Pairdump-Format is missing or wrong");
-    if (format > PD_FORMAT_VERSION)
+    if (format > PD_INDEX_FORMAT)
         return pd_error_set(err, PD_UNSUPPORTED, 0,
                             "index has format %llu, this pairdump reads up to %d; use a newer one",
-                            ull(format), PD_FORMAT_VERSION);
+                            ull(format), PD_INDEX_FORMAT);
     problem = decode_texts(text, len, out);
     if (problem == NULL && !pd_bag_info_u64(text, len, "Archives", UINT64_MAX, &out->archives))
         problem = "Archives";
@@ -419,5 +445,5 @@ enum pd_status pd_index_info_decode(const char *text, size_t len, struct pd_inde
         problem = "Created";
     if (problem != NULL)
         return pd_error_set(err, PD_BAD_FORMAT, 0, "index: %s is missing or wrong", problem);
-    return PD_OK;
+    return decode_alg(text, len, out, err);
 }

@@ -86,6 +86,7 @@ enum pd_status pd_toc_add_file(struct pd_toc *toc, const struct pd_toc_file *fil
         return pd_error_memory(err, "the table of contents");
     entry = &toc->files[toc->file_count];
     *entry = *file;
+    entry->alg = (uint8_t)toc->alg;
     entry->path = memcpy(text, file->path, path_size);
     entry->link = link_size == 0 ? NULL : memcpy(text + path_size, file->link, link_size);
     if (index != NULL)
@@ -103,6 +104,19 @@ enum pd_status pd_toc_add_record(struct pd_toc *toc, struct pd_xxh128 digest, st
     toc->records = records;
     toc->records[toc->record_count++] = digest;
     return PD_OK;
+}
+
+void pd_toc_set_digest(struct pd_toc_file *file, const void *digest)
+{
+    memset(file->digest, 0, sizeof(file->digest));
+    memcpy(file->digest, digest, pd_digest_alg_info(file->alg)->len);
+    file->has_digest = true;
+}
+
+bool pd_toc_same_digest(const struct pd_toc_file *a, const struct pd_toc_file *b)
+{
+    return a->has_digest && b->has_digest && a->alg == b->alg &&
+           memcmp(a->digest, b->digest, pd_digest_alg_info(a->alg)->len) == 0;
 }
 
 uint64_t pd_toc_memory(const struct pd_toc *toc)

@@ -348,19 +348,19 @@ static enum pd_status add_tag(struct encoder *e, const char *name, const char *t
                               bool listed, struct pd_error *err)
 {
     int64_t now = pd_clock_utc(e->job->env->clock) / PD_NS_PER_S;
-    uint8_t sha256[PD_SHA256_LEN];
-    char hex[PD_SHA256_TEXT];
+    uint8_t digest[PD_DIGEST_MAX];
+    char hex[PD_DIGEST_TEXT];
     struct pd_buf path = PD_BUF_INIT;
     enum pd_status status = pd_digest_update(e->tag_digest, text, len, err);
 
     if (status == PD_OK) {
-        status = pd_digest_final(e->tag_digest, sha256, err);
+        status = pd_digest_final(e->tag_digest, digest, err);
     }
     if (status == PD_OK && pd_buf_printf(&path, "%s/%s", e->toc->name, name) != PD_OK) {
         status = pd_error_memory(err, "tag file");
     }
     if (status == PD_OK && listed) {
-        pd_hex_encode(sha256, sizeof sha256, hex);
+        pd_hex_encode(digest, pd_digest_len(e->tag_digest), hex);
         if (pd_bag_manifest_line(&e->tag_manifest, hex, name, strlen(name)) != PD_OK) {
             status = pd_error_memory(err, "tag manifest");
         }
@@ -402,9 +402,7 @@ static void copy_link_digests(const struct encoder *e)
     for (size_t at = 0; at < e->pairs.len; at += sizeof(struct link_pair)) {
         struct link_pair pair;
         memcpy(&pair, e->pairs.data + at, sizeof pair);
-        struct pd_toc_file *file = &e->toc->files[pair.link];
-        memcpy(file->digest, e->toc->files[pair.first].digest, PD_SHA256_LEN);
-        file->has_digest = true;
+        pd_toc_set_digest(&e->toc->files[pair.link], e->toc->files[pair.first].digest);
     }
 }
 
@@ -433,6 +431,7 @@ static enum pd_status write_empty_data(struct encoder *e, struct pd_error *err)
 
 static enum pd_status write_tags(struct encoder *e, struct pd_error *err)
 {
+    char name[PD_BAG_MANIFEST_TEXT];
     struct pd_buf text = PD_BUF_INIT;
     enum pd_status status = pd_encode_digest_wait(e->digest, e->toc, err);
 
@@ -445,8 +444,8 @@ static enum pd_status write_tags(struct encoder *e, struct pd_error *err)
         status = pd_bag_manifest(&text, e->toc) == PD_OK ? PD_OK : pd_error_memory(err, "manifest");
     }
     if (status == PD_OK) {
-        status = add_tag(e, "manifest-sha256.txt", text.data ? text.data : "", text.len, true,
-                         err);
+        pd_bag_manifest_name(e->toc->alg, false, name);
+        status = add_tag(e, name, text.data ? text.data : "", text.len, true, err);
     }
     pd_buf_clear(&text);
     if (status == PD_OK) {
@@ -464,8 +463,8 @@ static enum pd_status write_tags(struct encoder *e, struct pd_error *err)
         status = add_tag(e, "not-whole.txt", text.data, text.len, true, err);
     }
     if (status == PD_OK) {
-        status = add_tag(e, "tagmanifest-sha256.txt", e->tag_manifest.data, e->tag_manifest.len,
-                         false, err);
+        pd_bag_manifest_name(e->toc->alg, true, name);
+        status = add_tag(e, name, e->tag_manifest.data, e->tag_manifest.len, false, err);
     }
     pd_buf_free(&text);
     return status;
@@ -498,6 +497,7 @@ static enum pd_status open_encoder(struct encoder *e, unsigned digest_reader,
     snprintf(toc->dump_uuid, sizeof toc->dump_uuid, "%s", job->dump_uuid);
     toc->seq = job->batch->seq;
     toc->record_size = job->record_size;
+    toc->alg = job->alg;
     e->entry = archive_entry_new();
     if (!e->entry || pd_buf_printf(&e->member, "%s/data", toc->name) != PD_OK ||
         pd_buf_printf(&e->target, "%s/data", toc->name) != PD_OK) {
@@ -505,9 +505,10 @@ static enum pd_status open_encoder(struct encoder *e, unsigned digest_reader,
     }
     e->prefix_len = e->member.len;
     if ((status = pd_hardlinks_new(&e->links, err)) != PD_OK ||
-        (status = pd_digest_new("sha256", &e->tag_digest, err)) != PD_OK ||
-        (status = pd_encode_digest_start(e->ring, digest_reader, job->record_size, &e->digest,
-                                         err)) != PD_OK) {
+        (status = pd_digest_new(pd_digest_alg_info(job->alg)->name, &e->tag_digest, err)) !=
+            PD_OK ||
+        (status = pd_encode_digest_start(e->ring, digest_reader, job->record_size, job->alg,
+                                         &e->digest, err)) != PD_OK) {
         return status;
     }
     return pd_tar_writer_new(sink, e, &e->tar, err);

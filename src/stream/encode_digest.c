@@ -13,17 +13,12 @@ struct extent {
     uint64_t number;
 };
 
-struct result {
-    uint64_t index; /* in the toc */
-    uint8_t sha256[PD_SHA256_LEN];
-};
-
 /*
- * Invariants while lock is free: queue[tail..head) are told and not yet hashed, head - tail <= QUEUE;
- * results[0..result_count) are complete. sha256, records and their counts belong to the thread until it
- * has ended; kept and files_told to the encoder. What is told is kept back until a record is complete,
- * and handed over at once: a lock for each file would be held by one of the two, and wanted by the
- * other, too often.
+ * Invariants while lock is free: queue[tail..head) are told and not yet hashed, head - tail <=
+ * QUEUE; results[0..result_count) are complete. files, records and their counts belong to the
+ * thread until it has ended; kept and files_told to the encoder. What is told is kept back until a
+ * record is complete, and handed over at once: a lock for each file would be held by one of the
+ * two, and wanted by the other, too often.
  */
 struct pd_encode_digest {
     pthread_mutex_t lock;
@@ -39,11 +34,12 @@ struct pd_encode_digest {
     size_t kept_count;
     uint64_t files_told;
     bool closed, failed, thread_waits, encoder_waits;
-    struct result *results;
+    uint8_t *results; /* of each file its place in the toc, then its digest */
+    size_t result_size;
     uint64_t result_count, result_cap;
     struct pd_xxh128 *records;
     uint64_t record_count, record_cap;
-    struct pd_digest *sha256;
+    struct pd_digest *files;
     struct pd_thread *thread;
 };
 
@@ -114,9 +110,10 @@ enum pd_status pd_encode_digest_wait(struct pd_encode_digest *d, struct pd_toc *
     }
     bool failed = d->failed;
     for (uint64_t i = 0; i < d->result_count && !failed; i++) {
-        struct pd_toc_file *file = &toc->files[d->results[i].index];
-        memcpy(file->digest, d->results[i].sha256, PD_SHA256_LEN);
-        file->has_digest = true;
+        const uint8_t *result = d->results + i * d->result_size;
+        uint64_t index;
+        memcpy(&index, result, sizeof index);
+        pd_toc_set_digest(&toc->files[index], result + sizeof index);
     }
     pthread_mutex_unlock(&d->lock);
     return failed ? pd_error_set(err, PD_INTERRUPTED, 0, "hashing was stopped") : PD_OK;
@@ -151,13 +148,13 @@ static size_t take(struct pd_encode_digest *d, struct extent *out)
 
 static enum pd_status end_file(struct pd_encode_digest *d, uint64_t index, struct pd_error *err)
 {
-    struct result result = {.index = index};
-    enum pd_status status = pd_digest_final(d->sha256, result.sha256, err);
+    uint8_t result[sizeof index + PD_DIGEST_MAX];
+    enum pd_status status = pd_digest_final(d->files, result + sizeof index, err);
 
     pthread_mutex_lock(&d->lock);
     if (status == PD_OK && d->result_count == d->result_cap) {
         uint64_t cap = d->result_cap ? d->result_cap * 2 : 1024;
-        struct result *results = realloc(d->results, cap * sizeof *results);
+        uint8_t *results = realloc(d->results, cap * d->result_size);
         if (results) {
             d->results = results;
             d->result_cap = cap;
@@ -166,7 +163,8 @@ static enum pd_status end_file(struct pd_encode_digest *d, uint64_t index, struc
         }
     }
     if (status == PD_OK) {
-        d->results[d->result_count++] = result;
+        memcpy(result, &index, sizeof index);
+        memcpy(d->results + d->result_count++ * d->result_size, result, d->result_size);
     }
     pthread_mutex_unlock(&d->lock);
     return status;
@@ -194,9 +192,9 @@ static enum pd_status hash_one(struct pd_encode_digest *d, const struct extent *
 {
     switch (extent->kind) {
     case PD_EXTENT_DATA:
-        return pd_digest_update(d->sha256, extent->memory, extent->number, err);
+        return pd_digest_update(d->files, extent->memory, extent->number, err);
     case PD_EXTENT_HOLE:
-        return pd_digest_zeros(d->sha256, extent->number, err);
+        return pd_digest_zeros(d->files, extent->number, err);
     case PD_EXTENT_FILE:
         return end_file(d, extent->number, err);
     case PD_EXTENT_RECORD:
@@ -234,14 +232,15 @@ static void free_digest(struct pd_encode_digest *d)
     pthread_mutex_destroy(&d->lock);
     pthread_cond_destroy(&d->told);
     pthread_cond_destroy(&d->hashed);
-    pd_digest_free(d->sha256);
+    pd_digest_free(d->files);
     free(d->results);
     free(d->records);
     free(d);
 }
 
 enum pd_status pd_encode_digest_start(struct pd_ring *ring, unsigned reader, uint64_t record_size,
-                                      struct pd_encode_digest **out, struct pd_error *err)
+                                      enum pd_digest_alg alg, struct pd_encode_digest **out,
+                                      struct pd_error *err)
 {
     struct pd_encode_digest *d = calloc(1, sizeof *d);
     enum pd_status status;
@@ -255,7 +254,8 @@ enum pd_status pd_encode_digest_start(struct pd_ring *ring, unsigned reader, uin
     d->ring = ring;
     d->reader = reader;
     d->record_size = record_size;
-    status = pd_digest_new("sha256", &d->sha256, err);
+    d->result_size = sizeof(uint64_t) + pd_digest_alg_info(alg)->len;
+    status = pd_digest_new(pd_digest_alg_info(alg)->name, &d->files, err);
     if (status == PD_OK) {
         status = pd_thread_start("digest", run, d, NULL, &d->thread, err);
     }

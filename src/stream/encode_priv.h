@@ -1,11 +1,11 @@
 /*
- * encode_digest: the digest thread of one archive: SHA-256 of files and XXH3-128 of records, from the
- * ring's memory, while the encoder goes on filling it.
+ * encode_digest: the digest thread of one archive: digests of files and XXH3-128 of records, from
+ * the ring's memory, while the encoder goes on filling it.
  *
- * The encoder tells it by a queue, in stream order, which bytes in the ring are file data, where holes
- * are, where a file ends and when a record is full. The thread is a reader of the ring and passes a
- * record only after it was hashed: so the memory told of stays valid. Results of files are kept here
- * until the encoder has waited for them.
+ * The encoder tells it by a queue, in stream order, which bytes in the ring are file data, where
+ * holes are, where a file ends and when a record is full. The thread is a reader of the ring and
+ * passes a record only after it was hashed: so the memory told of stays valid. Results of files are
+ * kept here until the encoder has waited for them.
  */
 #ifndef PAIRDUMP_STREAM_ENCODE_PRIV_H
 #define PAIRDUMP_STREAM_ENCODE_PRIV_H
@@ -24,7 +24,7 @@ enum pd_extent_kind {
 };
 
 PD_MUST_USE enum pd_status pd_encode_digest_start(struct pd_ring *ring, unsigned reader,
-                                                  uint64_t record_size,
+                                                  uint64_t record_size, enum pd_digest_alg alg,
                                                   struct pd_encode_digest **out,
                                                   struct pd_error *err);
 PD_MUST_USE enum pd_status pd_encode_digest_tell(struct pd_encode_digest *digest,

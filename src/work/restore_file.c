@@ -37,7 +37,7 @@ static enum pd_status copy_data(struct pd_tar_reader *reader, int fd,
                                 const struct pd_toc_file *expect, struct pd_digest *digest,
                                 bool *place, struct pd_error *err)
 {
-    uint8_t sha256[PD_SHA256_LEN];
+    uint8_t found[PD_DIGEST_MAX];
     enum pd_status status = PD_OK;
     uint64_t done = 0;
 
@@ -66,11 +66,12 @@ static enum pd_status copy_data(struct pd_tar_reader *reader, int fd,
     if (status == PD_OK)
         status = pd_digest_zeros(digest, expect->size - done, err);
     if (status == PD_OK)
-        status = pd_digest_final(digest, sha256, err);
+        status = pd_digest_final(digest, found, err);
     if (status != PD_OK)
         return status;
-    if (memcmp(sha256, expect->digest, sizeof(sha256)) != 0)
-        return pd_error_set(err, PD_BAD_FILE, 0, "its content does not match its SHA-256");
+    if (memcmp(found, expect->digest, pd_digest_len(digest)) != 0)
+        return pd_error_set(err, PD_BAD_FILE, 0, "its content does not match its %s",
+                            pd_digest_alg_info(expect->alg)->title);
     if (ftruncate(fd, (off_t)expect->size) != 0) {
         *place = true;
         return refused(err, "set its size");
@@ -87,7 +88,7 @@ static enum pd_status make_regular(struct pd_tar_reader *reader, int dir, const 
 
     if (!expect->has_digest || expect->size > INT64_MAX)
         return pd_error_set(err, PD_BAD_FILE, 0, "no digest of its content is known");
-    status = pd_digest_new("sha256", &digest, err);
+    status = pd_digest_new(pd_digest_alg_info(expect->alg)->name, &digest, err);
     if (status != PD_OK)
         return status;
     *fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

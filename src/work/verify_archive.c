@@ -9,7 +9,6 @@
 #define DATA     "data"
 #define DATA_LEN 4
 #define BAGIT    "bagit.txt"
-#define MANIFEST "manifest-sha256.txt"
 
 /* Two blocks of zeros end a tar (IEEE Std 1003.1, pax). */
 #define END_MARK_BYTES 1024
@@ -72,7 +71,7 @@ static enum pd_status take_block(struct pd_verify_walk *walk, struct content *co
 }
 
 static enum pd_status read_content(struct pd_verify_walk *walk, struct content *content,
-                                   uint8_t sha256[PD_SHA256_LEN], struct pd_error *err)
+                                   uint8_t digest[PD_DIGEST_MAX], struct pd_error *err)
 {
     const uint8_t *end = NULL;
     const void *bytes = NULL;
@@ -90,19 +89,19 @@ static enum pd_status read_content(struct pd_verify_walk *walk, struct content *
         if (content->size > content->at)
             status = hash_hole(walk, content->size - content->at, err);
         if (status == PD_OK)
-            status = pd_digest_final(walk->digest, sha256, err);
+            status = pd_digest_final(walk->digest, digest, err);
     }
     if (status == PD_OK && end != NULL && !pd_verify_records_padded(walk->records, end))
         status = pd_error_set(err, PD_BAD_FORMAT, 0, "the padding of an entry is not zeros");
     return status;
 }
 
-enum pd_status pd_verify_walk_hash(struct pd_verify_walk *walk, uint8_t sha256[PD_SHA256_LEN],
+enum pd_status pd_verify_walk_hash(struct pd_verify_walk *walk, uint8_t digest[PD_DIGEST_MAX],
                                    struct pd_error *err)
 {
     struct content content = {.size = (uint64_t)archive_entry_size(walk->entry)};
 
-    return read_content(walk, &content, sha256, err);
+    return read_content(walk, &content, digest, err);
 }
 
 /* What the entry is, in the words of the toc; 0 for what no archive holds. */
@@ -208,19 +207,19 @@ static enum pd_status check_file(struct pd_verify_walk *walk, uint64_t index, st
     struct pd_error error = PD_ERROR_INIT;
     struct content content = {.index = wrong == NULL && file->has_digest ? &index : NULL,
                               .size = (uint64_t)archive_entry_size(walk->entry)};
-    uint8_t sha256[PD_SHA256_LEN];
+    uint8_t digest[PD_DIGEST_MAX];
     enum pd_status status;
 
     if (kind_of(walk->entry) == PD_KIND_FILE) {
-        status = read_content(walk, &content, sha256, err);
+        status = read_content(walk, &content, digest, err);
         if (status != PD_OK) {
             if (!walk->records->broken && status != PD_NO_MEMORY)
                 pd_verify_note_file(walk->findings, index, err);
             return status;
         }
         if (wrong == NULL && !content.kept &&
-            (!file->has_digest || memcmp(sha256, file->digest, sizeof(sha256)) != 0))
-            wrong = "SHA-256";
+            (!file->has_digest || memcmp(digest, file->digest, pd_digest_len(walk->digest)) != 0))
+            wrong = pd_digest_alg_info(walk->alg)->title;
     }
     if (wrong != NULL) {
         (void)pd_error_set(&error, PD_BAD_FILE, 0, "its %s is not what was recorded", wrong);
@@ -404,7 +403,7 @@ static void check_rest(struct pd_verify_records *records, struct pd_verify_findi
 static enum pd_status check_archive(struct pd_verify_walk *walk, struct pd_error *err)
 {
     struct pd_error error = PD_ERROR_INIT;
-    enum pd_status status = pd_digest_new("sha256", &walk->digest, err);
+    enum pd_status status = pd_digest_new(pd_digest_alg_info(walk->alg)->name, &walk->digest, err);
 
     if (status == PD_OK)
         status = pd_tar_reader_new(pd_verify_records_give, walk->records, &walk->reader, err);
@@ -439,17 +438,22 @@ static void start_result(const struct pd_verify_job *job, struct pd_verify_resul
     }
 }
 
-enum pd_status pd_verify_job_run(const struct pd_verify_job *job, struct pd_verify_result *result,
-                                 struct pd_error *err)
+/* *alg is what the files are hashed with; if the manifest turns out to be of another, it becomes
+ * that one, and the result counts for nothing. */
+static enum pd_status run_once(const struct pd_verify_job *job, enum pd_digest_alg *alg,
+                               struct pd_verify_result *result, struct pd_error *err)
 {
     struct pd_verify_findings findings;
     struct pd_verify_records records = {0};
-    struct pd_verify_walk walk = {.job = job, .records = &records, .findings = &findings};
+    struct pd_verify_walk walk = {
+        .job = job, .records = &records, .findings = &findings, .alg = *alg, .other = *alg};
     enum pd_status status, ended;
 
     start_result(job, result);
+    result->alg = *alg;
     pd_verify_findings_start(&findings, result, job->expect);
     pd_toc_init(&walk.own);
+    walk.own.alg = *alg;
     walk.toc = job->expect != NULL ? job->expect : &walk.own;
     status = pd_verify_records_open(&records, job, &findings, err);
     if (status == PD_OK && !records.ended && job->records_only)
@@ -462,6 +466,7 @@ enum pd_status pd_verify_job_run(const struct pd_verify_job *job, struct pd_veri
     if (status == PD_OK)
         status = ended;
     result->finished = pd_clock_utc(job->env->clock);
+    *alg = walk.other;
     pd_tar_reader_free(walk.reader);
     pd_digest_free(walk.digest);
     pd_toc_release(&walk.own);
@@ -472,6 +477,19 @@ enum pd_status pd_verify_job_run(const struct pd_verify_job *job, struct pd_veri
         result->error = *err;
     }
     return status;
+}
+
+enum pd_status pd_verify_job_run(const struct pd_verify_job *job, struct pd_verify_result *result,
+                                 struct pd_error *err)
+{
+    enum pd_digest_alg alg = job->expect != NULL ? job->expect->alg : job->guess;
+    enum pd_digest_alg tried = alg;
+    enum pd_status status = run_once(job, &alg, result, err);
+
+    if (status != PD_OK || alg == tried || result->status == PD_INTERRUPTED)
+        return status;
+    pd_verify_result_release(result);
+    return run_once(job, &alg, result, err);
 }
 
 /* pd_verify_archive's beat has no say. */

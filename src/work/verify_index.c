@@ -159,6 +159,9 @@ static enum pd_status take_archive(struct pd_verify_index *index, struct pd_tar_
     if (status == PD_OK && !names_archive(index, archive_entry_pathname(entry), listed->toc.name))
         status = pd_error_set(err, PD_BAD_FORMAT, 0, "%s tells of archive %s",
                               archive_entry_pathname(entry), listed->toc.name);
+    if (status == PD_OK && listed->toc.alg != index->info.alg)
+        status = pd_error_set(err, PD_BAD_FORMAT, 0, "%s has other digests than " INFO " says",
+                              archive_entry_pathname(entry));
     for (size_t i = 0; i + 1 < index->count && status == PD_OK; i++)
         if (index->list[i].tape_file == listed->tape_file)
             status = pd_error_set(err, PD_BAD_FORMAT, 0, "tape file %" PRIu32 " is listed twice",

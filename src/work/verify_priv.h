@@ -24,6 +24,7 @@ struct pd_verify_job {
     struct pd_target *target; /* mounted */
     uint32_t tape_file;
     const struct pd_toc *expect;  /* NULL: by its own manifest */
+    enum pd_digest_alg guess;     /* without expect: what its manifest may be of, see verify.h */
     bool records_only;            /* by the digests of its records, without a look inside */
     unsigned copy;                /* for progress */
     bool (*beat)(void *beat_arg); /* per record; false: stop at once. May be NULL */
@@ -103,8 +104,8 @@ bool pd_verify_records_go_on(struct pd_verify_records *records);
 /* A pd_tar_source: good records up to the first bad one. */
 enum pd_status pd_verify_records_give(void *arg, const void **bytes, size_t *len,
                                       struct pd_error *err);
-/* Keeps the content of a file of job->expect to compare its SHA-256 later; false: it does not lie in the
- * current record, hash it now. */
+/* Keeps the content of a file of job->expect to compare its digest later; false: it does not lie in
+ * the current record, or is not hashed with SHA-256: hash it now. */
 bool pd_verify_records_keep(struct pd_verify_records *records, const void *bytes, size_t len,
                             uint64_t index);
 /* Hashes what is kept, and notes the files that are not as expected. */
@@ -121,6 +122,8 @@ struct pd_verify_walk {
     struct pd_verify_records *records;
     struct pd_verify_findings *findings;
     struct pd_tar_reader *reader;
+    enum pd_digest_alg alg;   /* that its files are hashed with */
+    enum pd_digest_alg other; /* that its manifest is of: all is to be read again; else alg */
     struct pd_digest *digest;
     struct archive_entry *entry; /* at hand; NULL at the end */
     const char *name;            /* its pathname */
@@ -133,10 +136,9 @@ struct pd_verify_walk {
 
 /* The next entry into walk->entry. */
 PD_MUST_USE enum pd_status pd_verify_walk_step(struct pd_verify_walk *walk, struct pd_error *err);
-/* SHA-256 of the entry's logical content; PD_BAD_FORMAT if it holds more than its size. */
+/* Digest of the entry's logical content; PD_BAD_FORMAT if it holds more than its size. */
 PD_MUST_USE enum pd_status pd_verify_walk_hash(struct pd_verify_walk *walk,
-                                               uint8_t sha256[PD_SHA256_LEN],
-                                               struct pd_error *err);
+                                               uint8_t digest[PD_DIGEST_MAX], struct pd_error *err);
 /* bagit.txt, which is at hand. */
 PD_MUST_USE enum pd_status pd_verify_tag_bagit(struct pd_verify_walk *walk, struct pd_error *err);
 /* All tag files behind the payload; the first of them is at hand. */

@@ -8,7 +8,6 @@
 #include "verify_priv.h"
 
 #define BAG_INFO_MAX ((size_t)64 << 20)
-#define HEX_LEN      (PD_SHA256_TEXT - 1)
 
 static bool is_tag(const struct pd_verify_walk *walk, const char *name)
 {
@@ -56,6 +55,7 @@ struct compare {
 static void note_line(struct compare *compare, size_t at)
 {
     const char *text = compare->text->data;
+    const size_t head = 2 * pd_digest_len(compare->walk->digest) + 2; /* hex and two spaces */
     size_t start = at, end = at;
     struct pd_buf path = PD_BUF_INIT;
     struct pd_error error = PD_ERROR_INIT;
@@ -65,8 +65,7 @@ static void note_line(struct compare *compare, size_t at)
     while (end < compare->text->len && text[end] != '\n')
         end++;
     compare->told = end + 1;
-    if (end - start <= HEX_LEN + 2 ||
-        !pd_unescape(text + start + HEX_LEN + 2, end - start - HEX_LEN - 2, &path))
+    if (end - start <= head || !pd_unescape(text + start + head, end - start - head, &path))
         goto out;
     (void)pd_error_set(&error, PD_BAD_FILE, 0, "does not match %s", compare->name);
     if (strncmp(path.data, "data/", 5) != 0) {
@@ -109,8 +108,8 @@ static enum pd_status take_block(struct compare *compare, const void *bytes, siz
     return status;
 }
 
-/* Reads the entry at hand, and gives its SHA-256. */
-static enum pd_status read_blocks(struct compare *compare, uint64_t size, uint8_t *sha256,
+/* Reads the entry at hand, and gives its digest. */
+static enum pd_status read_blocks(struct compare *compare, uint64_t size, uint8_t *digest,
                                   struct pd_error *err)
 {
     struct pd_verify_walk *walk = compare->walk;
@@ -135,13 +134,13 @@ static enum pd_status read_blocks(struct compare *compare, uint64_t size, uint8_
     if (status == PD_OK && end != NULL && !pd_verify_records_padded(walk->records, end))
         status = pd_error_set(err, PD_BAD_FORMAT, 0, "the padding of %s is not zeros",
                               compare->name);
-    return status == PD_OK ? pd_digest_final(walk->digest, sha256, err) : status;
+    return status == PD_OK ? pd_digest_final(walk->digest, digest, err) : status;
 }
 
-/* Reads the entry at hand, gives its SHA-256, and compares it with the text, if there is one. */
+/* Reads the entry at hand, gives its digest, and compares it with the text, if there is one. */
 static enum pd_status read_tag(struct pd_verify_walk *walk, const char *name,
                                const struct pd_buf *text, bool lists, struct pd_buf *keep,
-                               uint8_t *sha256, struct pd_error *err)
+                               uint8_t *digest, struct pd_error *err)
 {
     struct compare compare = {.walk = walk, .name = name, .text = text, .keep = keep};
     uint64_t size = (uint64_t)archive_entry_size(walk->entry);
@@ -149,7 +148,7 @@ static enum pd_status read_tag(struct pd_verify_walk *walk, const char *name,
 
     compare.differs = text != NULL && size != text->len;
     compare.lists = lists && !compare.differs; /* lines of another length do not line up */
-    status = read_blocks(&compare, size, sha256, err);
+    status = read_blocks(&compare, size, digest, err);
     if (status == PD_OK && compare.differs)
         note_tag(walk, name,
                  walk->job->expect != NULL ? "does not agree with what was recorded"
@@ -157,12 +156,12 @@ static enum pd_status read_tag(struct pd_verify_walk *walk, const char *name,
     return status;
 }
 
-static enum pd_status list_tag(struct pd_verify_walk *walk, const char *name,
-                               const uint8_t *sha256, struct pd_error *err)
+static enum pd_status list_tag(struct pd_verify_walk *walk, const char *name, const uint8_t *digest,
+                               struct pd_error *err)
 {
-    char hex[PD_SHA256_TEXT];
+    char hex[PD_DIGEST_TEXT];
 
-    pd_hex_encode(sha256, PD_SHA256_LEN, hex);
+    pd_hex_encode(digest, pd_digest_len(walk->digest), hex);
     return pd_bag_manifest_line(&walk->tags, hex, name, strlen(name)) == PD_OK
                ? PD_OK
                : pd_error_memory(err, "the tag manifest");
@@ -172,13 +171,13 @@ static enum pd_status list_tag(struct pd_verify_walk *walk, const char *name,
 static enum pd_status check_tag(struct pd_verify_walk *walk, const char *name,
                                 const struct pd_buf *text, bool lists, struct pd_error *err)
 {
-    uint8_t sha256[PD_SHA256_LEN];
+    uint8_t digest[PD_DIGEST_MAX];
     enum pd_status status = need_tag(walk, name, err);
 
     if (status == PD_OK)
-        status = read_tag(walk, name, text, lists, NULL, sha256, err);
+        status = read_tag(walk, name, text, lists, NULL, digest, err);
     if (status == PD_OK)
-        status = list_tag(walk, name, sha256, err);
+        status = list_tag(walk, name, digest, err);
     return status;
 }
 
@@ -232,8 +231,7 @@ static enum pd_status resolve_links(struct pd_verify_walk *walk, struct pd_error
             continue;
         }
         file->size = (*found)->size;
-        file->has_digest = true;
-        memcpy(file->digest, (*found)->digest, sizeof(file->digest));
+        pd_toc_set_digest(file, (*found)->digest);
     }
     free(order);
     return PD_OK;
@@ -258,20 +256,42 @@ static enum pd_status sum_up(struct pd_verify_walk *walk, struct pd_error *err)
     return status;
 }
 
+/* What stands where the manifest should: is it one of another algorithm? What it is when a table of
+ * contents is known was recorded; else it is as good. */
+static enum pd_status look_for_other(struct pd_verify_walk *walk, struct pd_error *err)
+{
+    enum pd_digest_alg found = walk->alg;
+
+    if (walk->job->expect != NULL || walk->entry == NULL ||
+        strncmp(walk->name, walk->top.data, walk->top.len) != 0 ||
+        !pd_bag_is_manifest(walk->name + walk->top.len, &found) || found == walk->alg)
+        return PD_OK;
+    if (found == PD_DIGEST_ALGS)
+        return pd_error_set(
+            err, PD_UNSUPPORTED, 0,
+            "its files cannot be checked by %s, this pairdump knows " PD_DIGEST_NAMES
+            "; use a newer one",
+            walk->name);
+    walk->other = found;
+    return pd_error_set(err, PD_BAD_FORMAT, 0, "%s is of another algorithm", walk->name);
+}
+
 static enum pd_status check_manifest(struct pd_verify_walk *walk, struct pd_error *err)
 {
     struct pd_buf text = PD_BUF_INIT;
-    enum pd_status status = PD_OK;
+    char name[PD_BAG_MANIFEST_TEXT];
+    enum pd_status status = look_for_other(walk, err);
 
-    if (walk->job->expect == NULL)
+    pd_bag_manifest_name(walk->alg, false, name);
+    if (status == PD_OK && walk->job->expect == NULL)
         status = sum_up(walk, err);
     if (status == PD_OK && pd_bag_manifest(&text, walk->toc) != PD_OK)
         status = pd_error_memory(err, "the manifest");
     if (status == PD_OK && walk->job->expect != NULL && walk->entry != NULL &&
         pd_tar_entry_offset(walk->reader) != walk->toc->manifest_offset)
-        note_tag(walk, "manifest-sha256.txt", "does not stand where it was recorded");
+        note_tag(walk, name, "does not stand where it was recorded");
     if (status == PD_OK)
-        status = check_tag(walk, "manifest-sha256.txt", &text, true, err);
+        status = check_tag(walk, name, &text, true, err);
     pd_buf_free(&text);
     return status;
 }
@@ -316,16 +336,16 @@ static void check_bag_info_text(struct pd_verify_walk *walk, const char *text, s
 
 static enum pd_status check_bag_info(struct pd_verify_walk *walk, struct pd_error *err)
 {
-    uint8_t sha256[PD_SHA256_LEN];
+    uint8_t digest[PD_DIGEST_MAX];
     struct pd_buf text = PD_BUF_INIT;
     enum pd_status status = need_tag(walk, "bag-info.txt", err);
 
     if (status == PD_OK && (uint64_t)archive_entry_size(walk->entry) > BAG_INFO_MAX)
         status = pd_error_set(err, PD_BAD_FORMAT, 0, "bag-info.txt is larger than any can be");
     if (status == PD_OK)
-        status = read_tag(walk, "bag-info.txt", NULL, false, &text, sha256, err);
+        status = read_tag(walk, "bag-info.txt", NULL, false, &text, digest, err);
     if (status == PD_OK)
-        status = list_tag(walk, "bag-info.txt", sha256, err);
+        status = list_tag(walk, "bag-info.txt", digest, err);
     if (status == PD_OK)
         check_bag_info_text(walk, text.len > 0 ? text.data : "", text.len);
     pd_buf_free(&text);
@@ -357,9 +377,11 @@ static enum pd_status check_not_whole(struct pd_verify_walk *walk, struct pd_err
 
 enum pd_status pd_verify_tags(struct pd_verify_walk *walk, struct pd_error *err)
 {
-    uint8_t sha256[PD_SHA256_LEN];
+    uint8_t digest[PD_DIGEST_MAX];
+    char name[PD_BAG_MANIFEST_TEXT];
     enum pd_status status = check_manifest(walk, err);
 
+    pd_bag_manifest_name(walk->alg, true, name);
     if (status == PD_OK)
         status = pd_verify_walk_step(walk, err);
     if (status == PD_OK)
@@ -369,9 +391,8 @@ enum pd_status pd_verify_tags(struct pd_verify_walk *walk, struct pd_error *err)
     if (status == PD_OK)
         status = check_not_whole(walk, err);
     if (status == PD_OK)
-        status = need_tag(walk, "tagmanifest-sha256.txt", err);
+        status = need_tag(walk, name, err);
     if (status == PD_OK)
-        status = read_tag(walk, "tagmanifest-sha256.txt", &walk->tags, true, NULL, sha256,
-                          err);
+        status = read_tag(walk, name, &walk->tags, true, NULL, digest, err);
     return status;
 }

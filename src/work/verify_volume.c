@@ -17,6 +17,7 @@ struct volume {
     const char *url, *label;
     struct pd_target *target;
     unsigned copy;
+    enum pd_digest_alg alg; /* of the last archive: the next may well have it too */
     pd_verify_result_fn fn;
     void *arg;
     enum pd_status worst;
@@ -119,12 +120,14 @@ static enum pd_status verify_file(struct volume *volume, uint32_t tape_file,
                                       .target = volume->target,
                                       .tape_file = tape_file,
                                       .expect = expect,
+                                      .guess = volume->alg,
                                       .copy = volume->copy};
     struct pd_verify_result result;
     enum pd_status status = pd_verify_job_run(&job, &result, err);
 
     if (tape_file < volume->count)
         volume->kinds[tape_file] = DONE;
+    volume->alg = result.alg;
     if (status == PD_OK && result.status == PD_OK && expect == NULL)
         note_no_index(&result);
     if (status == PD_OK)

@@ -301,19 +301,31 @@ static void check_records(const struct encode_set *b)
     }
 }
 
+static const char *manifest_of(const struct encode_set *b)
+{
+    static const char *const names[] = {"d.0001/manifest-sha256.txt", "d.0001/manifest-sha512.txt",
+                                        "d.0001/manifest-sha3256.txt",
+                                        "d.0001/manifest-blake2b512.txt"};
+
+    return names[b->job.alg];
+}
+
 static void check_data(const struct encode_set *b, const struct pd_toc_file *file,
                        const struct es_view *v)
 {
-    uint8_t wanted[PD_SHA256_LEN];
-    char hex[PD_SHA256_TEXT], line[256];
+    static const EVP_MD *(*const algs[])(void) = {EVP_sha256, EVP_sha512, EVP_sha3_256,
+                                                  EVP_blake2b512};
+    uint8_t wanted[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    char hex[2 * EVP_MAX_MD_SIZE + 1], line[256];
 
     assert_int_equal(v->len, file->size);
     assert_true(file->has_digest);
-    assert_int_equal(EVP_Digest(v->data, v->len, wanted, NULL, EVP_sha256(), NULL), 1);
-    assert_memory_equal(file->digest, wanted, PD_SHA256_LEN);
-    pd_hex_encode(wanted, sizeof(wanted), hex);
+    assert_int_equal(EVP_Digest(v->data, v->len, wanted, &len, algs[b->job.alg](), NULL), 1);
+    assert_memory_equal(file->digest, wanted, len);
+    pd_hex_encode(wanted, len, hex);
     (void)snprintf(line, sizeof(line), "%s  data%s\n", hex, file->path);
-    es_expect_text(b, "d.0001/manifest-sha256.txt", line);
+    es_expect_text(b, manifest_of(b), line);
 }
 
 static void check(const struct encode_set *b)
@@ -340,7 +352,7 @@ static void check(const struct encode_set *b)
     }
     if (at > 0)
         assert_int_equal(b->toc.manifest_offset, at);
-    es_view_at(b, &v, b->toc.manifest_offset, "d.0001/manifest-sha256.txt");
+    es_view_at(b, &v, b->toc.manifest_offset, manifest_of(b));
     es_view_end(&v);
     assert_int_equal(b->toc.payload_files, files);
     assert_int_equal(b->toc.payload_bytes, bytes);

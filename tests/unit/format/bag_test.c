@@ -49,6 +49,65 @@ static void manifest_lists_what_has_a_digest(void **state)
     pd_toc_release(&toc);
 }
 
+static void manifests_are_named_by_their_algorithm(void **state)
+{
+    static const struct {
+        const char *name;
+        enum pd_digest_alg alg; /* PD_DIGEST_ALGS: a manifest of one that is not known */
+    } manifests[] = {
+        {"manifest-sha256.txt", PD_DIGEST_SHA256},
+        {"manifest-sha512.txt", PD_DIGEST_SHA512},
+        {"manifest-sha3256.txt", PD_DIGEST_SHA3_256},
+        {"manifest-blake2b512.txt", PD_DIGEST_BLAKE2B512},
+        {"manifest-md5.txt", PD_DIGEST_ALGS},
+        {"manifest-sha3-256.txt", PD_DIGEST_ALGS},
+    };
+    static const char *const others[] = {"manifest-.txt",    "manifest.txt",
+                                         "manifest-sha256",  "tagmanifest-sha256.txt",
+                                         "manifest-a/b.txt", ""};
+    char name[PD_BAG_MANIFEST_TEXT];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(manifests) / sizeof(manifests[0]); i++) {
+        enum pd_digest_alg alg = PD_DIGEST_SHA256;
+
+        assert_true(pd_bag_is_manifest(manifests[i].name, &alg));
+        assert_int_equal(alg, manifests[i].alg);
+        if (alg == PD_DIGEST_ALGS)
+            continue;
+        pd_bag_manifest_name(alg, false, name);
+        assert_string_equal(name, manifests[i].name);
+        pd_bag_manifest_name(alg, true, name);
+        assert_true(strncmp(name, "tag", 3) == 0 && strcmp(name + 3, manifests[i].name) == 0);
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        enum pd_digest_alg alg;
+
+        assert_false(pd_bag_is_manifest(others[i], &alg));
+    }
+}
+
+static void long_digests_are_listed_whole(void **state)
+{
+    struct pd_error err = PD_ERROR_INIT;
+    struct pd_toc_file file = {
+        .path = "/f", .kind = PD_KIND_FILE, .state = PD_WHOLE, .alg = PD_DIGEST_SHA512};
+    struct pd_buf out = PD_BUF_INIT;
+    struct pd_toc toc;
+
+    (void)state;
+    pd_toc_init(&toc);
+    toc.alg = PD_DIGEST_SHA512;
+    pd_toc_set_digest(&file, "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789ABCDEF");
+    assert_int_equal(pd_toc_add_file(&toc, &file, NULL, &err), PD_OK);
+    assert_int_equal(pd_bag_manifest(&out, &toc), PD_OK);
+    assert_string_equal(out.data, "3031323334353637383961626364656630313233343536373839414243444546"
+                                  "3031323334353637383961626364656630313233343536373839414243444546"
+                                  "  data/f\n");
+    pd_buf_free(&out);
+    pd_toc_release(&toc);
+}
+
 struct lines {
     struct pd_buf paths;
     unsigned count;
@@ -245,6 +304,8 @@ int main(void)
         cmocka_unit_test(info_lines),
         cmocka_unit_test(info_values_are_folded_and_cut),
         cmocka_unit_test(sha256sum_checks_the_manifest),
+        cmocka_unit_test(manifests_are_named_by_their_algorithm),
+        cmocka_unit_test(long_digests_are_listed_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,12 +89,12 @@ static void every_algorithm_is_the_one_of_its_name(void **state)
 
     (void)state;
     for (unsigned i = 0; i < PD_DIGEST_ALGS; i++) {
-        const struct pd_digest_info *info = pd_digest_info((enum pd_digest_alg)i);
+        const struct pd_digest_info *info = pd_digest_alg_info((enum pd_digest_alg)i);
         enum pd_digest_alg alg = PD_DIGEST_ALGS;
         uint8_t sum[PD_DIGEST_MAX];
         char hex[PD_DIGEST_TEXT];
 
-        assert_true(pd_digest_find(info->name, &alg) && alg == i);
+        assert_true(pd_digest_alg_find(info->name, &alg) && alg == i);
         assert_int_equal(pd_digest_new(info->name, &digest, &err), PD_OK);
         assert_int_equal(pd_digest_len(digest), info->len);
         assert_true(info->len <= sizeof(sum));
@@ -118,7 +118,7 @@ static void no_other_name_is_found(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        assert_false(pd_digest_find(names[i], &alg));
+        assert_false(pd_digest_alg_find(names[i], &alg));
 }
 
 static void record_digests_are_canonical(void **state)

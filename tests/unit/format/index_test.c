@@ -101,6 +101,107 @@ static void a_table_comes_back(void **state)
     pd_buf_free(&out);
 }
 
+/* The file lines have digests as long as the algorithm of the archive line says, and no others. */
+static void digests_of_each_algorithm_come_back(void **state)
+{
+    struct pd_error err = PD_ERROR_INIT;
+
+    (void)state;
+    for (unsigned i = 0; i < PD_DIGEST_ALGS; i++) {
+        const struct pd_digest_info *info = pd_digest_alg_info((enum pd_digest_alg)i);
+        struct pd_toc_file file = {.path = "/f", .kind = PD_KIND_FILE, .state = PD_WHOLE};
+        struct pd_buf out = PD_BUF_INIT;
+        struct pd_toc toc, back;
+        uint32_t tape_file = 0;
+        char hex[PD_DIGEST_TEXT], *field;
+
+        sample(&toc);
+        toc.alg = (enum pd_digest_alg)i;
+        file.alg = (uint8_t)i;
+        file.offset = 8192;
+        file.length = 1024;
+        memset(file.digest, 0xab, sizeof(file.digest));
+        pd_toc_set_digest(&file,
+                          "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789ABCDEF");
+        toc.file_count = 0;
+        assert_int_equal(pd_toc_add_file(&toc, &file, NULL, &err), PD_OK);
+        assert_int_equal(pd_index_encode(&toc, 3, &out), PD_OK);
+        pd_hex_encode(file.digest, info->len, hex);
+        field = strstr(out.data, hex);
+        assert_non_null(field);
+        assert_int_equal(field[-1], '\t');
+        assert_int_equal(field[2 * info->len], '\t');
+        assert_int_equal(pd_index_decode(out.data, out.len, &back, &tape_file, &err), PD_OK);
+        assert_int_equal(back.alg, i);
+        assert_int_equal(back.files[0].alg, i);
+        assert_true(pd_toc_same_digest(&back.files[0], &file));
+        assert_memory_equal(back.files[0].digest, file.digest, PD_DIGEST_MAX);
+        pd_toc_release(&back);
+
+        memmove(field + 2 * info->len - 2, field + 2 * info->len,
+                out.len - (size_t)(field + 2 * info->len - out.data) + 1);
+        assert_int_equal(pd_index_decode(out.data, out.len - 2, &back, &tape_file, &err),
+                         PD_BAD_FORMAT);
+        pd_toc_release(&back);
+        pd_toc_release(&toc);
+        pd_buf_free(&out);
+    }
+}
+
+static void an_algorithm_that_is_not_known_is_refused(void **state)
+{
+    static const char *const fields[] = {"", "md5", "SHA512", "sha512 ", "sha512\tsha512"};
+    struct pd_error err = PD_ERROR_INIT;
+    struct pd_toc toc;
+    uint32_t tape_file = 0;
+    char text[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        (void)snprintf(text, sizeof(text),
+                       "archive\td.0001\t1\t1\t65536\t0\t0\t0\t0\t0\t%s\nend\t0\t0\n", fields[i]);
+        assert_int_equal(pd_index_decode(text, strlen(text), &toc, &tape_file, &err),
+                         PD_BAD_FORMAT);
+        pd_toc_release(&toc);
+    }
+    (void)snprintf(text, sizeof(text),
+                   "archive\td.0001\t1\t1\t65536\t0\t0\t0\t0\t0\tsha512\nend\t0\t0\n");
+    assert_int_equal(pd_index_decode(text, strlen(text), &toc, &tape_file, &err), PD_OK);
+    assert_int_equal(toc.alg, PD_DIGEST_SHA512);
+    pd_toc_release(&toc);
+}
+
+/* Readers that know format 1 only can read what has SHA-256, and refuse the rest. */
+static void the_info_tells_the_algorithm(void **state)
+{
+    struct pd_error err = PD_ERROR_INIT;
+
+    (void)state;
+    for (unsigned i = 0; i < PD_DIGEST_ALGS; i++) {
+        struct pd_index_info info = {.dump_name = "d",
+                                     .dump_uuid = UUID_1,
+                                     .label = "PD100001",
+                                     .volume_uuid = UUID_1,
+                                     .alg = (enum pd_digest_alg)i};
+        struct pd_index_info back;
+        struct pd_buf out = PD_BUF_INIT;
+
+        assert_int_equal(pd_index_info_encode(&info, &out), PD_OK);
+        assert_int_equal(
+            strncmp(out.data, i == 0 ? "Pairdump-Format: 1\n" : "Pairdump-Format: 2\n", 19), 0);
+        assert_int_equal(strstr(out.data, "Digest-Algorithm") != NULL, i != 0);
+        assert_int_equal(pd_index_info_decode(out.data, out.len, &back, &err), PD_OK);
+        assert_int_equal(back.alg, i);
+        if (i != 0) {
+            char *name = strstr(out.data, pd_digest_alg_info((enum pd_digest_alg)i)->name);
+            *name = 'x';
+            assert_int_equal(pd_index_info_decode(out.data, out.len, &back, &err), PD_UNSUPPORTED);
+            assert_non_null(strstr(err.message, PD_DIGEST_NAMES));
+        }
+        pd_buf_free(&out);
+    }
+}
+
 static void the_text_is_as_documented(void **state)
 {
     struct pd_buf out = PD_BUF_INIT;
@@ -308,10 +409,17 @@ static void broken_info_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_table_comes_back),     cmocka_unit_test(the_text_is_as_documented),
-        cmocka_unit_test(every_cut_is_seen),      cmocka_unit_test(bad_lines_are_refused),
-        cmocka_unit_test(files_must_not_overlap), cmocka_unit_test(a_huge_count_takes_no_memory),
-        cmocka_unit_test(the_info_comes_back),    cmocka_unit_test(broken_info_is_refused),
+        cmocka_unit_test(a_table_comes_back),
+        cmocka_unit_test(the_text_is_as_documented),
+        cmocka_unit_test(every_cut_is_seen),
+        cmocka_unit_test(bad_lines_are_refused),
+        cmocka_unit_test(files_must_not_overlap),
+        cmocka_unit_test(a_huge_count_takes_no_memory),
+        cmocka_unit_test(digests_of_each_algorithm_come_back),
+        cmocka_unit_test(an_algorithm_that_is_not_known_is_refused),
+        cmocka_unit_test(the_info_tells_the_algorithm),
+        cmocka_unit_test(the_info_comes_back),
+        cmocka_unit_test(broken_info_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,54 @@ static void tar_and_sha256sum_agree_with_the_bag(void **state)
     format_dir_remove(dir);
 }
 
+/* Of many files, of none, of holes and of hard links; the tags have the same algorithm. */
+static void any_algorithm_goes_into_all_manifests(void **state)
+{
+    static const char *const checks[] = {
+        "sha256sum -c --strict tagmanifest-sha256.txt",
+        "sha512sum -c --strict tagmanifest-sha512.txt",
+        "cut -c -64 tagmanifest-sha3256.txt >a; cut -c 67- tagmanifest-sha3256.txt |"
+        " xargs openssl dgst -sha3-256 -r | cut -c -64 | cmp - a",
+        "b2sum -c --strict tagmanifest-blake2b512.txt"};
+    char dir[128], script[400];
+
+    for (unsigned i = 0; i < PD_DIGEST_ALGS; i++) {
+        struct encode_set *set = *state;
+        struct es_file *file;
+
+        set->job.alg = (enum pd_digest_alg)i;
+        es_add(set, "/a", PD_KIND_DIR, 0);
+        es_add(set, "/a/one", F, 99999);
+        es_add(set, "/a/empty", F, 0);
+        file = es_add(set, "/a/sparse", F, 100000);
+        file->sparse = true;
+        file->data[0] = 4096;
+        file->data[1] = 4096;
+        file = es_add(set, "/b", F, 33);
+        file->ino = 7;
+        file->nlink = 2;
+        file = es_add(set, "/c", F, 33);
+        file->ino = 7;
+        file->nlink = 2;
+        file->seed = set->fakes[4].seed;
+        es_encode(set);
+        assert_int_equal(set->toc.alg, i);
+        assert_int_equal(set->toc.files[5].kind, PD_KIND_HARDLINK);
+        assert_true(pd_toc_same_digest(&set->toc.files[5], &set->toc.files[4]));
+        assert_false(pd_toc_same_digest(&set->toc.files[5], &set->toc.files[1]));
+        format_dir_make(dir, sizeof(dir));
+        format_file_write(dir, "tar", set->bytes.data, set->bytes.len);
+        (void)snprintf(
+            script, sizeof(script),
+            "tar xf tar; cd d.0001; [ $(ls | wc -l) = 5 ]; %s; [ $(cat tagmanifest-* | wc -l) = 3 ]",
+            checks[i]);
+        assert_int_equal(format_sh(dir, script), 0);
+        format_dir_remove(dir);
+        es_end(state);
+        es_start(state);
+    }
+}
+
 static void records_may_have_any_size(void **state)
 {
     static const uint64_t sizes[] = {512, 1536, 4096, 65536, 1 << 20};
@@ -448,6 +496,7 @@ int main(void)
         TEST(the_toc_and_the_tar_tell_the_metadata),
         TEST(the_tags_name_dump_archive_and_sums),
         TEST(tar_and_sha256sum_agree_with_the_bag),
+        TEST(any_algorithm_goes_into_all_manifests),
         TEST(records_may_have_any_size),
         TEST(very_many_files_get_their_digests),
         TEST(a_batch_of_nothing_is_still_a_bag),
