@@ -73,6 +73,7 @@ struct pd_volume_row {
     int64_t created, last_written, last_verified; /* 0: never */
     int64_t retain_until; /* not to be given up before; 0: no date. Changed by a call of its own */
     char medium[64];      /* barcode of its cartridge, "": not known */
+    int64_t replaces;     /* id of the volume in whose place it was made, 0: none; set once */
     /* counted by queries: */
     uint64_t archives, verified_copies, bad_copies;
     uint64_t drive_errors; /* reports of drives that had trouble with it */
@@ -275,6 +276,26 @@ PD_MUST_USE enum pd_status pd_catalog_verification_add(struct pd_catalog *catalo
                                                        const struct pd_damage *damage,
                                                        size_t damage_count, struct pd_error *err);
 
+/* ---- copies that are made after the dump ---- */
+
+/* Before its first record goes out: a copy in state writing of an archive that was written; fills
+ * row->id. One that a run left in that state on the same volume is taken; any other is
+ * PD_EXISTS. */
+PD_MUST_USE enum pd_status pd_catalog_copy_begin(struct pd_catalog *catalog,
+                                                 struct pd_copy_row *row, struct pd_error *err);
+/* The medium has it, as row->tape_file, of so many bytes. The volume's used and tape_files follow. */
+PD_MUST_USE enum pd_status pd_catalog_copy_written(struct pd_catalog *catalog,
+                                                   const struct pd_copy_row *row, uint64_t bytes,
+                                                   struct pd_error *err);
+/* It was given up before it was written. */
+PD_MUST_USE enum pd_status pd_catalog_copy_forget(struct pd_catalog *catalog, int64_t copy_id,
+                                                  struct pd_error *err);
+/* A verified copy takes the place of the one of its archive and number on that volume, and of bad
+ * ones that were made in the same place before: these become bad with PD_REPLACED, and from then on
+ * count neither as copies nor as bad ones, whatever is found out about them. */
+PD_MUST_USE enum pd_status pd_catalog_copy_replaces(struct pd_catalog *catalog, int64_t copy_id,
+                                                    int64_t volume_id, struct pd_error *err);
+
 /* ---- reading; callbacks return PD_OK to go on ---- */
 
 typedef enum pd_status (*pd_dump_fn)(void *arg, const struct pd_dump_row *row,
@@ -341,7 +362,8 @@ PD_MUST_USE enum pd_status pd_catalog_ls(struct pd_catalog *catalog, int64_t dum
                                          const char *folder, pd_found_fn fn, void *arg,
                                          struct pd_error *err);
 
-/* Copies that dumps (0: all) were to have, and that no row tells of, or that were given up; those
+/* Copies that dumps (0: all) were to have, and that no row tells of, or that were given up, or
+ * replaced; those
  * of an archive that was given up on all volumes are not missed. */
 PD_MUST_USE enum pd_status pd_catalog_missing_copies(struct pd_catalog *catalog, int64_t dump_id,
                                                      uint64_t *count, struct pd_error *err);

@@ -110,6 +110,8 @@ enum pd_exit {
       "expected on this copy but not there")                                                       \
     X(PD_GIVEN_UP, "given-up", PD_SEV_ERROR, false, PD_EXIT_FAILED,                                \
       "its volume was given up; use the other copy")                                               \
+    X(PD_REPLACED, "replaced", PD_SEV_ERROR, false, PD_EXIT_FAILED,                                \
+      "another copy was made in its place; use that one")                                          \
     X(PD_HELD, "held", PD_SEV_ERROR, false, PD_EXIT_USAGE,                                         \
       "nothing was changed, as it holds what is to be kept; see volumes")                          \
     X(PD_RESTORE, "restore", PD_SEV_ERROR, false, PD_EXIT_FAILED,                                  \

@@ -14,7 +14,8 @@ static const struct {
      "verified, but no full verification says so:"},
     {"SELECT v.label, a.name FROM copy c JOIN archive a ON a.id = c.archive_id"
      " JOIN volume v ON v.id = c.volume_id JOIN dump d ON d.id = a.dump_id"
-     " WHERE c.state = 'writing' AND d.state = 'done'",
+     " WHERE c.state = 'writing' AND d.state = 'done'"
+     " AND (d.finished = 0 OR c.changed <= d.finished)",
      "still being written, but its dump is done:"},
     {"SELECT v.label, a.name FROM copy c JOIN archive a ON a.id = c.archive_id"
      " JOIN volume v ON v.id = c.volume_id WHERE c.state IN ('written', 'verified')"
@@ -42,7 +43,7 @@ static const struct {
      "a file reaches beyond its archive:"},
     {"SELECT d.name FROM dump d WHERE d.state = 'done' AND d.status = 'ok' AND EXISTS"
      " (SELECT 1 FROM archive a JOIN copy c ON c.archive_id = a.id WHERE a.dump_id = d.id"
-     " AND c.state = 'writing')",
+     " AND c.state = 'writing' AND (d.finished = 0 OR c.changed <= d.finished))",
      "ended well, with copies unfinished:"},
     {"SELECT d.name FROM dump d WHERE d.state = 'done' AND d.archives <>"
      " (SELECT COUNT(*) FROM archive a WHERE a.dump_id = d.id)",
@@ -73,6 +74,14 @@ static const struct {
      " JOIN volume v ON v.id = c.volume_id WHERE v.state IN ('scratch', 'gone')"
      " AND c.state <> 'bad'",
      "counts, but its volume was given up:"},
+    {"SELECT v.label, a.name FROM copy c JOIN archive a ON a.id = c.archive_id"
+     " JOIN volume v ON v.id = c.volume_id WHERE c.reason = 'replaced' AND (c.state <> 'bad'"
+     " OR NOT EXISTS (SELECT 1 FROM copy o WHERE o.archive_id = c.archive_id"
+     " AND o.copy = c.copy AND o.id <> c.id AND o.reason <> 'replaced'))",
+     "replaced, but by no other copy:"},
+    {"SELECT v.label FROM volume v WHERE v.replaces <> 0 AND NOT EXISTS"
+     " (SELECT 1 FROM volume o WHERE o.id = v.replaces AND o.id <> v.id)",
+     "made in place of no volume:"},
     {"SELECT r.id FROM drive_report r WHERE NOT EXISTS"
      " (SELECT 1 FROM volume v WHERE v.id = r.volume_id)",
      "a drive's report is of no volume:"},

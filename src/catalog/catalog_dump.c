@@ -95,7 +95,7 @@ enum pd_status pd_catalog_dumps(struct pd_catalog *catalog, pd_dump_fn fn, void 
         catalog, &stmt, err,
         "SELECT id, " COLUMNS ","
         " (SELECT COUNT(*) FROM copy c JOIN archive a ON a.id = c.archive_id"
-        " WHERE a.dump_id = dump.id AND c.state = 'bad'),"
+        " WHERE a.dump_id = dump.id AND c.state = 'bad' AND c.reason <> 'replaced'),"
         " (SELECT COUNT(*) FROM archive a WHERE a.dump_id = dump.id AND NOT EXISTS"
         " (SELECT 1 FROM copy c WHERE c.archive_id = a.id AND c.state IN ('written', 'verified')))"
         " FROM dump ORDER BY id",

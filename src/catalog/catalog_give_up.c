@@ -82,9 +82,10 @@ static enum pd_status give_up_copies(struct pd_catalog *catalog, const struct pd
     snprintf(message, sizeof message, "volume %s was given up", row->label);
     return pd_cat_run(catalog, err,
                       "UPDATE copy SET state = 'bad', reason = ?, message = ?, changed = ?"
-                      " WHERE volume_id = ? AND reason <> ?",
-                      "ssiis", pd_status_name(PD_GIVEN_UP), message,
-                      pd_clock_utc(catalog->env->clock), row->id, pd_status_name(PD_GIVEN_UP));
+                      " WHERE volume_id = ? AND reason NOT IN (?, ?)",
+                      "ssiiss", pd_status_name(PD_GIVEN_UP), message,
+                      pd_clock_utc(catalog->env->clock), row->id, pd_status_name(PD_GIVEN_UP),
+                      pd_status_name(PD_REPLACED));
 }
 
 enum pd_status pd_cat_given_up(struct pd_catalog *catalog, int64_t copy_id, bool *given_up,
@@ -95,7 +96,7 @@ enum pd_status pd_cat_given_up(struct pd_catalog *catalog, int64_t copy_id, bool
     enum pd_status status = pd_cat_query(
         catalog, &stmt, err,
         "SELECT COUNT(*) FROM copy c JOIN volume v ON v.id = c.volume_id WHERE c.id = ?"
-        " AND v.state IN ('scratch', 'gone')",
+        " AND (v.state IN ('scratch', 'gone') OR c.reason = 'replaced')",
         "i", copy_id);
 
     if (status == PD_OK) {

@@ -6,11 +6,13 @@
 
 #define COLUMNS                                                                                    \
     "label, uuid, pool, copy, pair, state, location, block_size, used, tape_files, created,"       \
-    " last_written, last_verified, host, reserved_by, retain_until, medium"
+    " last_written, last_verified, host, reserved_by, retain_until, medium,"       \
+    " replaces"
 #define COUNTS                                                                                     \
     "(SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id),"                                      \
     " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'verified'),"            \
-    " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad'),"                 \
+    " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad'"                  \
+    " AND c.reason <> 'replaced'),"                                                               \
     " (SELECT COUNT(*) FROM drive_report r WHERE r.volume_id = v.id AND (r.alerts <> ''"           \
     " OR r.write_uncorrected > 0 OR r.read_uncorrected > 0))"
 
@@ -26,11 +28,11 @@ static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error
 {
     struct pd_volume_row *r = arg;
     enum pd_status status = pd_cat_run(
-        catalog, err, "INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "sssiissiiiiiissis", r->label, r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
+        catalog, err, "INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "sssiissiiiiiissisi", r->label, r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
         (int64_t)r->tape_files, r->created, r->last_written, r->last_verified, r->host,
-        r->reserved_by, r->retain_until, r->medium);
+        r->reserved_by, r->retain_until, r->medium, r->replaces);
 
     return pd_cat_added(catalog, status, "SELECT id FROM volume WHERE uuid = ?", r->uuid, &r->id,
                         err);
@@ -178,10 +180,11 @@ static void read_row(struct pd_sql_stmt *stmt, struct pd_volume_row *r)
     pd_cat_text(stmt, 15, r->reserved_by, sizeof r->reserved_by);
     r->retain_until = pd_sql_int(stmt, 16);
     pd_cat_text(stmt, 17, r->medium, sizeof r->medium);
-    r->archives = (uint64_t)pd_sql_int(stmt, 18);
-    r->verified_copies = (uint64_t)pd_sql_int(stmt, 19);
-    r->bad_copies = (uint64_t)pd_sql_int(stmt, 20);
-    r->drive_errors = (uint64_t)pd_sql_int(stmt, 21);
+    r->replaces = pd_sql_int(stmt, 18);
+    r->archives = (uint64_t)pd_sql_int(stmt, 19);
+    r->verified_copies = (uint64_t)pd_sql_int(stmt, 20);
+    r->bad_copies = (uint64_t)pd_sql_int(stmt, 21);
+    r->drive_errors = (uint64_t)pd_sql_int(stmt, 22);
 }
 
 enum pd_status pd_catalog_volumes(struct pd_catalog *catalog, pd_volume_row_fn fn, void *arg,

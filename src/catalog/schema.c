@@ -97,8 +97,14 @@ static const char *const version_4[] = {
     NULL,
 };
 
+static const char *const version_5[] = {
+    /* the volume that this one was made in place of; 0: none */
+    "ALTER TABLE volume ADD COLUMN replaces BIGINT NOT NULL DEFAULT 0",
+    NULL,
+};
+
 static const char *const *const steps[PD_SCHEMA_VERSION] = {version_1, version_2, version_3,
-                                                            version_4};
+                                                            version_4, version_5};
 
 /* Puts the engine's words for @ID, @BLOB, @ROWS and @END. */
 static enum pd_status fill_in(const struct pd_sql_ops *ops, const char *text, struct pd_buf *out)

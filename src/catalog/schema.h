@@ -8,7 +8,7 @@
 
 #include "pairdump/sql.h"
 
-#define PD_SCHEMA_VERSION 4
+#define PD_SCHEMA_VERSION 5
 
 /* Version of the open database, 0 for an empty one. */
 PD_MUST_USE enum pd_status pd_schema_version(struct pd_sql *sql, unsigned *version,

@@ -89,6 +89,7 @@ static enum pd_status take_copy(void *arg, const struct pd_copy_row *row, struct
     copy->tape_file = row->tape_file;
     copy->state = row->state;
     copy->asked = row->reason != PD_GIVEN_UP &&
+                  (row->reason != PD_REPLACED || plan->volumes[volume].named) &&
                   (taking->options->volume_count == 0 || plan->volumes[volume].named) &&
                   (!taking->options->unverified_only || row->state == PD_COPY_WRITTEN);
     return PD_OK;

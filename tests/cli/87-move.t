@@ -48,14 +48,19 @@ exits 0 "and to go on with" $PD dump --name three --to "disk:$T/a" --to "disk:$T
 exits 2 "a catalog that is not empty is left alone" $PD catalog import "$T/first"
 
 # as versions before wrote it
-sed -E '1s/schema=4/schema=3/; /^volume/s/\tretain_until=.*$//' "$T/first" >"$T/three"
+sed -E '1s/schema=5/schema=3/; /^volume/s/\tretain_until=.*$//' "$T/first" >"$T/three"
 export XDG_STATE_HOME=$T/three-state
 exits 0 "an export of schema 3 is taken" $PD catalog import "$T/three"
 same "$(catalog_sql "SELECT DISTINCT retain_until || ':' || medium || ':' FROM volume")" "0::" \
     "without dates and barcodes"
 
+sed -E '1s/schema=5/schema=4/; /^volume/s/\treplaces=.*$//' "$T/first" >"$T/four"
+export XDG_STATE_HOME=$T/four-state
+exits 0 "an export of schema 4 is taken" $PD catalog import "$T/four"
+same "$(catalog_sql "SELECT DISTINCT replaces FROM volume")" 0 "no volume replaces another"
+
 # without hosts, what was reserved as bad
-sed -E '1s/schema=4/schema=2/; /^volume/s/\thost=.*$//' "$T/first" |
+sed -E '1s/schema=5/schema=2/; /^volume/s/\thost=.*$//' "$T/first" |
     sed -E '/^volume.*PD200001/{s/state=[a-z]+/state=bad/;s/tape_files=[0-9]+/tape_files=0/}' >"$T/older"
 export XDG_STATE_HOME=$T/older-state
 exits 0 "an older export is taken" $PD catalog import "$T/older"
@@ -79,9 +84,9 @@ refused "$(sed '2s/^dump/dumps/' "$T/first")
 " "an unknown table"
 refused "$(sed '2s/name=/nome=/' "$T/first")
 " "an unknown column"
-refused "$(sed '1s/schema=4/schema=99/' "$T/first")
+refused "$(sed '1s/schema=5/schema=99/' "$T/first")
 " "a newer schema"
-refused "$(sed '1s/schema=4/schema=0/' "$T/first")
+refused "$(sed '1s/schema=5/schema=0/' "$T/first")
 " "no schema"
 refused "$(sed '/^volume/s/\tretain_until=[0-9]*//' "$T/first")
 " "a date that is missing"

@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     (void)fclose(out);
     (void)fclose(in);
-    if (!taken && strcmp(text, "pairdump-catalog\tschema=4\nend\trows=0\n") != 0)
+    if (!taken && strcmp(text, "pairdump-catalog\tschema=5\nend\trows=0\n") != 0)
         abort();
     free(text);
     if (taken) {

@@ -535,7 +535,7 @@ static void what_others_made_is_not_ones_own(void **state)
 
 static void a_text_is_imported_once(void **state)
 {
-    static const char text[] = "pairdump-catalog\tschema=4\nfolder\tid=1\tpath=/a\nend\trows=1\n";
+    static const char text[] = "pairdump-catalog\tschema=5\nfolder\tid=1\tpath=/a\nend\trows=1\n";
     struct cat_case *c = *state;
     struct flaky *f = flaky_between(c);
     uint64_t rows = 0;

@@ -127,10 +127,10 @@ static void what_holds_no_catalog_is_refused_until_one_is_made(void **state)
     assert_non_null(strstr(c->err.message, "catalog init"));
     assert_null(c->catalog);
     cat_open(c);
-    assert_int_equal(pd_catalog_schema_version(c->catalog), 4);
+    assert_int_equal(pd_catalog_schema_version(c->catalog), 5);
     cat_close(c);
     cat_ok(c, pd_catalog_open(&c->env, c->url, false, &c->catalog, &c->err));
-    assert_int_equal(pd_catalog_schema_version(c->catalog), 4);
+    assert_int_equal(pd_catalog_schema_version(c->catalog), 5);
     assert_int_equal(cat_check(c), 0);
 }
 
@@ -146,7 +146,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
         cat_expect(c, PD_CATALOG,
                    pd_catalog_open(&c->env, c->url, create, &c->catalog, &c->err));
         assert_non_null(strstr(c->err.message, "schema 7"));
-        assert_non_null(strstr(c->err.message, "knows 4"));
+        assert_non_null(strstr(c->err.message, "knows 5"));
         assert_null(c->catalog);
     }
     assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 7);
@@ -163,7 +163,7 @@ static void a_migration_that_fails_leaves_the_catalog_as_it_was(void **state)
     cat_sql(c, "UPDATE schema_version SET version = 0");
     cat_expect(c, PD_CATALOG, pd_catalog_open(&c->env, c->url, true, &c->catalog, &c->err));
     assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 0);
-    cat_sql(c, "UPDATE schema_version SET version = 4");
+    cat_sql(c, "UPDATE schema_version SET version = 5");
     cat_open(c);
     cat_ok(c, pd_catalog_dump_find(c->catalog, "kept", &row, &c->err));
     assert_int_equal(cat_check(c), 0);
@@ -192,6 +192,7 @@ static void an_older_catalog_is_migrated(void **state)
             cat_sql(c, text);
         }
     }
+    cat_sql(c, "ALTER TABLE volume DROP COLUMN replaces");
     cat_sql(c, "ALTER TABLE volume DROP COLUMN reserved_by");
     cat_sql(c, "ALTER TABLE volume DROP COLUMN medium");
     if (!server) {
@@ -201,8 +202,8 @@ static void an_older_catalog_is_migrated(void **state)
     cat_sql(c, "UPDATE volume SET state = 'bad', tape_files = 0 WHERE label = 'V2'");
     cat_sql(c, "UPDATE schema_version SET version = 1");
     cat_ok(c, pd_catalog_open(&c->env, c->url, false, &c->catalog, &c->err));
-    assert_int_equal(pd_catalog_schema_version(c->catalog), 4);
-    assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 4);
+    assert_int_equal(pd_catalog_schema_version(c->catalog), 5);
+    assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 5);
     assert_int_equal(cat_number(c, "SELECT COUNT(*) FROM file"), 1);
     cat_ok(c, pd_catalog_dump_find(c->catalog, "kept", &row, &c->err));
     cat_ok(c, pd_catalog_applied(c->catalog, row.id, &seq, &c->err));
@@ -218,7 +219,8 @@ static void an_older_catalog_is_migrated(void **state)
 /* On a server a step that was broken off may have made any of its columns and its table. */
 static void a_catalog_of_schema_3_is_migrated(void **state)
 {
-    static const char *const undo[] = {"DROP TABLE drive_report",
+    static const char *const undo[] = {"ALTER TABLE volume DROP COLUMN replaces",
+                                       "DROP TABLE drive_report",
                                        "ALTER TABLE volume DROP COLUMN medium",
                                        "ALTER TABLE volume DROP COLUMN retain_until"};
     struct cat_case *c = *state;
@@ -234,7 +236,7 @@ static void a_catalog_of_schema_3_is_migrated(void **state)
         }
         cat_sql(c, "UPDATE schema_version SET version = 3");
         cat_ok(c, pd_catalog_open(&c->env, c->url, false, &c->catalog, &c->err));
-        assert_int_equal(pd_catalog_schema_version(c->catalog), 4);
+        assert_int_equal(pd_catalog_schema_version(c->catalog), 5);
         assert_int_equal(volume_row(c, "V1").retain_until, undone == steps ? 0 : 77);
         assert_string_equal(volume_row(c, "V1").medium, "");
         assert_int_equal(cat_number(c, "SELECT COUNT(*) FROM drive_report"), 0);
@@ -1547,14 +1549,14 @@ static void an_export_is_stable_text(void **state)
     static const struct pd_damage damage[] = {{true, 0, NULL, PD_BAD_RECORD},
                                               {false, 0, "/\x7f", PD_BAD_FILE}};
     static const char head[] =
-        "pairdump-catalog\tschema=4\n"
+        "pairdump-catalog\tschema=5\n"
         "dump\tid=1\tuuid=abcd0000-0000-4000-8000-000000000000\tname=d\thost=host\tpid=7"
         "\tpool=pool\troots=/data\tpolicy=full\tstate=write\tstatus=ok\tincremental=0\tcopies=1"
         "\tstarted=1\tfinished=0\tarchives=0\tfiles=0\tbytes=0\tproblems=0\tskipped=0\n"
         "volume\tid=1\tlabel=V1\tuuid=abcd0001-0000-4000-8000-000000000001\tpool=pool\tcopy=1"
         "\tpair=0\tstate=appendable\tlocation=disk:/v\tblock_size=65536\tused=65536\ttape_files=2"
         "\tcreated=5\tlast_written=1700000000000000000\tlast_verified=0\thost=lab-1\treserved_by="
-        "\tretain_until=0\tmedium=\n"
+        "\tretain_until=0\tmedium=\treplaces=0\n"
         "drive_report\tid=1\tvolume_id=1\tdrive=IBM ULT3580-TD8 1\ttaken=7\tsource=sg_logs"
         "\talerts=4 media\twrite_corrected=12\twrite_uncorrected=0\tread_corrected=-1"
         "\tread_uncorrected=-1\n"
