@@ -12,6 +12,9 @@
  * A dump with several sets of drives has a pool for each, with copies 1 to N. One is asked for the
  * next pair at a time.
  *
+ * A run that makes single copies later has a pool of one target, whose copy number it says. Its
+ * volumes are pairs of their own.
+ *
  * Numbers can be reserved ahead: with one, a pair is labelled while the catalog cannot be reached.
  */
 #ifndef PAIRDUMP_POOL_H
@@ -25,6 +28,10 @@ struct pd_pool;
 /* A medium is about to get the label of this UUID. */
 typedef enum pd_status (*pd_pool_label_fn)(void *arg, const char *uuid, struct pd_error *err);
 
+/* Does a tape file of this top folder belong to the run, so that it may go when the catalog does not
+ * know it? */
+typedef bool (*pd_pool_mine_fn)(void *arg, const char *top);
+
 /* For whom volumes and drives are claimed (claim.h). */
 struct pd_pool_run {
     struct pd_catalog *catalog;
@@ -33,6 +40,11 @@ struct pd_pool_run {
     const char *dump;          /* UUID of the dump that labels are reserved for */
     pd_pool_label_fn on_label; /* may be NULL */
     void *label_arg;
+    unsigned copy;        /* number of the first target's copy; 0: 1, as dumps count */
+    int64_t replaces;     /* volumes are made, and taken again, in place of this one; 0: of none */
+    const char *label;    /* of the first volume that is made; NULL: made of prefix and numbers */
+    pd_pool_mine_fn mine; /* may be NULL */
+    void *mine_arg;
     const struct pd_pool *beside; /* another set of drives of this run, open as long as this one:
                                      no place is in both, and drives of a changer count on */
 };

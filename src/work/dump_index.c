@@ -4,44 +4,15 @@
 #include <string.h>
 
 #include "dump_priv.h"
+#include "index_out.h"
 #include "pairdump/index.h"
 #include "pairdump/tar.h"
 
-struct index_out {
-    struct pd_target *target;
-    uint8_t *record;
-    size_t size, used;
-    struct pd_toc records; /* what was written, for reading it back */
+struct indexing {
+    struct pd_dump_lane *lane;
+    size_t copy;
+    uint32_t file_no;
 };
-
-static enum pd_status put_record(struct index_out *out, struct pd_error *err)
-{
-    enum pd_status status = pd_target_write(out->target, out->record, out->size, err);
-
-    out->used = 0;
-    return status == PD_OK ? pd_toc_add_record(&out->records,
-                                               pd_record_digest(out->record, out->size), err)
-                           : status;
-}
-
-static enum pd_status put(void *arg, const void *bytes, size_t len, struct pd_error *err)
-{
-    struct index_out *out = arg;
-    const uint8_t *from = bytes;
-    enum pd_status status = PD_OK;
-
-    while (len > 0 && status == PD_OK) {
-        size_t n = out->size - out->used < len ? out->size - out->used : len;
-        memcpy(out->record + out->used, from, n);
-        out->used += n;
-        from += n;
-        len -= n;
-        if (out->used == out->size) {
-            status = put_record(out, err);
-        }
-    }
-    return status;
-}
 
 /* The text names the tape file of one copy; another copy may have the archive elsewhere. */
 static enum pd_status text_for(struct pd_dump_lane *l, const struct pd_dump_archive *a,
@@ -100,93 +71,42 @@ static enum pd_status put_info(struct pd_dump_lane *l, size_t copy, uint64_t arc
     return status;
 }
 
-static enum pd_status put_index(struct pd_dump_lane *l, size_t copy, struct index_out *out,
-                                struct pd_error *err)
+static enum pd_status put_index(void *arg, struct pd_tar_writer *tar, struct pd_error *err)
 {
-    struct pd_tar_writer *tar = NULL;
+    const struct indexing *ix = arg;
+    struct pd_dump_lane *l = ix->lane;
     uint64_t archives = 0;
-    enum pd_status status = pd_tar_writer_new(put, out, &tar, err);
+    enum pd_status status;
 
     for (size_t a = l->pair_start; a < l->archive_count; a++) {
-        archives += l->archives[a].copies[copy].written;
+        archives += l->archives[a].copies[ix->copy].written;
     }
-    if (status == PD_OK) {
-        status = put_info(l, copy, archives, tar, err);
-    }
+    status = put_info(l, ix->copy, archives, tar, err);
     for (size_t a = l->pair_start; a < l->archive_count && status == PD_OK; a++) {
-        const struct pd_dump_copy *c = &l->archives[a].copies[copy];
+        const struct pd_dump_copy *c = &l->archives[a].copies[ix->copy];
         if (c->written) {
             status = put_archive(l, &l->archives[a], c->tape_file, tar, err);
         }
     }
-    if (status == PD_OK) {
-        status = pd_tar_finish(tar, err);
-    }
-    if (status == PD_OK && out->used > 0) {
-        memset(out->record + out->used, 0, out->size - out->used);
-        status = put_record(out, err);
-    }
-    pd_tar_writer_free(tar);
     return status;
-}
-
-struct indexing {
-    struct pd_dump_lane *lane;
-    size_t copy;
-    uint32_t file_no;
-};
-
-/* What was written is to be read back. */
-static enum pd_status expect_index(struct indexing *ix, struct index_out *out,
-                                   struct pd_error *err)
-{
-    struct pd_dump_index *index = &ix->lane->indexes[ix->copy];
-
-    snprintf(out->records.name, sizeof out->records.name, "%.110s.index", ix->lane->d->row->name);
-    snprintf(out->records.dump_uuid, sizeof out->records.dump_uuid, "%s", ix->lane->d->row->uuid);
-    out->records.record_size = out->size;
-    pd_expect_release(index->expect);
-    index->tape_file = ix->file_no;
-    return pd_expect_new_records(&out->records, &index->expect, err);
 }
 
 static enum pd_status write_index(void *arg, struct pd_error *err)
 {
     struct indexing *ix = arg;
     struct pd_dump_lane *l = ix->lane;
-    struct index_out out = {.target = pd_pool_copy(l->pool, ix->copy)->target,
-                            .size = pd_pool_config(l->pool)->block_size};
-    struct pd_error late = PD_ERROR_INIT;
-    char name[160];
-    enum pd_status status;
+    struct pd_dump_index *index = &l->indexes[ix->copy];
+    struct pd_toc records;
+    enum pd_status status =
+        pd_index_out(l->d->env, pd_pool_copy(l->pool, ix->copy)->target, l->d->row->name,
+                     l->d->row->uuid, put_index, ix, &ix->file_no, &records, err);
 
-    snprintf(name, sizeof name, "%s.index", l->d->row->name);
-    pd_toc_init(&out.records);
-    out.record = pd_record_alloc(out.size);
-    if (!out.record) {
-        return pd_error_memory(err, "index");
+    if (status == PD_OK) { /* what was written is to be read back */
+        pd_expect_release(index->expect);
+        index->tape_file = ix->file_no;
+        status = pd_expect_new_records(&records, &index->expect, err);
     }
-    status = pd_target_use_reserve(out.target, true, err);
-    if (status == PD_OK) {
-        status = pd_target_begin(out.target, name, &ix->file_no, err);
-    }
-    if (status == PD_OK) {
-        status = put_index(l, ix->copy, &out, err);
-        if (status == PD_OK) {
-            status = pd_target_end(out.target, true, err);
-        }
-        if (status != PD_OK && pd_target_abandon(out.target, &late) != PD_OK) {
-            pd_log_error(l->d->env->log, PD_LOG_WARN, &late);
-        }
-    }
-    if (status == PD_OK) {
-        status = pd_target_use_reserve(out.target, false, err);
-    }
-    if (status == PD_OK) {
-        status = expect_index(ix, &out, err);
-    }
-    pd_toc_release(&out.records);
-    free(out.record);
+    pd_toc_release(&records);
     return status;
 }
 

@@ -28,6 +28,18 @@ const char *pd_pool_location(const struct pd_pool *pool, size_t i)
     return pool->clean[i];
 }
 
+unsigned pd_pool_number(const struct pd_pool *pool, size_t i)
+{
+    return (unsigned)i + (pool->run.copy > 0 ? pool->run.copy : 1);
+}
+
+size_t pd_pool_target_of(const struct pd_pool *pool, unsigned copy)
+{
+    size_t i = copy - pd_pool_number(pool, 0);
+
+    return copy >= pd_pool_number(pool, 0) && i < pool->config.copy_count ? i : SIZE_MAX;
+}
+
 /* ---- opening ---- */
 
 struct opening {

@@ -79,17 +79,17 @@ static int compare(const void *a, const void *b)
     return strcmp(x->label, y->label);
 }
 
-static bool suits(const char *label, const char *prefix, size_t copy)
+static bool suits(const char *label, const char *prefix, unsigned copy)
 {
     size_t len = strlen(prefix);
 
     if (strlen(label) != len + 6 || strspn(label + len, "0123456789") != 6) {
         return true;
     }
-    return (size_t)(label[len] - '0') == (copy + 1) % 10;
+    return (unsigned)(label[len] - '0') == copy % 10;
 }
 
-static struct cartridge *lowest(struct inventory *all, size_t copy)
+static struct cartridge *lowest(struct inventory *all, unsigned copy)
 {
     for (size_t i = 0; i < all->count; i++) {
         if (!all->list[i].taken && suits(all->list[i].label, all->prefix, copy)) {
@@ -126,12 +126,12 @@ static enum pd_status pick(struct pd_pool *pool, size_t i, struct pd_volume_row 
         status = leave_out_known(&all, &rows[j], &ignored);
     }
     if (status == PD_OK) {
-        found = lowest(&all, i);
+        found = lowest(&all, pd_pool_number(pool, i));
     }
     if (status == PD_OK && !found) {
         status = pd_error_set(err, PD_NO_VOLUME, 0,
-                              "the library has no unused cartridge %s... for copy %zu; put one in",
-                              pool->config.label_prefix, i + 1);
+                              "the library has no unused cartridge %s... for copy %u; put one in",
+                              pool->config.label_prefix, pd_pool_number(pool, i));
     }
     if (found) {
         memcpy(rows[i].label, found->label, sizeof rows[i].label);

@@ -40,7 +40,8 @@ static bool suits(const struct choice *choice, const struct pd_volume_row *row, 
 {
     const struct pd_pool *pool = choice->pool;
 
-    return row->state == PD_VOLUME_APPENDABLE && row->copy == i + 1 &&
+    return row->state == PD_VOLUME_APPENDABLE && row->copy == pd_pool_number(pool, i) &&
+           row->replaces == pool->run.replaces &&
            !is_left(&pool->copies[i], row) && strcmp(row->pool, pool->config.name) == 0 &&
            row->block_size == pool->config.block_size &&
            strcmp(row->location, pool->clean[i]) == 0 && is_here(choice, row, i);
@@ -162,10 +163,11 @@ static bool is_top_of(const char *top, const char *dump)
            (strcmp(top + len + 1, "index") == 0 || pd_parse_u64(top + len + 1, &seq));
 }
 
-/* Is the tape file one of the dump: an archive, or its index? */
-static enum pd_status is_of_dump(struct pd_target *target, uint32_t file_no, const char *dump,
-                                 bool *is, struct pd_error *err)
+/* Is the tape file one of the dump, an archive or its index, or else one of the run? */
+static enum pd_status is_mine(struct pd_target *target, uint32_t file_no, const struct mounting *m,
+                              bool *is, struct pd_error *err)
 {
+    const struct pd_pool_run *run = &m->pool->run;
     size_t size = (size_t)pd_target_label(target)->block_size, got = 0;
     void *record = pd_record_alloc(size);
     struct pd_error late = PD_ERROR_INIT;
@@ -179,12 +181,13 @@ static enum pd_status is_of_dump(struct pd_target *target, uint32_t file_no, con
         }
         status = pd_target_close_file(target, err);
     }
-    *is = is_top_of(top, dump);
+    *is = m->dump ? is_top_of(top, m->dump) : run->mine(run->mine_arg, top);
     free(record);
     return status;
 }
 
-/* Tape files behind those that the catalog knows go, when they are all of the dump that goes on. */
+/* Tape files behind those that the catalog knows go, when they are all of the dump that goes on, or of
+ * the run. */
 static enum pd_status cut_unrecorded(struct pd_target *target, const struct mounting *m,
                                      struct pd_target_position *position, struct pd_error *err)
 {
@@ -193,7 +196,7 @@ static enum pd_status cut_unrecorded(struct pd_target *target, const struct moun
     enum pd_status status = PD_OK;
 
     for (uint32_t no = known; no < position->file_count && mine && status == PD_OK; no++) {
-        status = is_of_dump(target, no, m->dump, &mine, err);
+        status = is_mine(target, no, m, &mine, err);
     }
     if (status == PD_OK && mine && m->look) {
         position->file_count = known;
@@ -214,7 +217,8 @@ static enum pd_status check_position(struct pd_target *target, const struct moun
     struct pd_target_position position = {0};
     enum pd_status status = pd_target_position(target, &position, err);
 
-    if (status == PD_OK && m->dump && position.file_count > m->row->tape_files) {
+    if (status == PD_OK && (m->dump || m->pool->run.mine) &&
+        position.file_count > m->row->tape_files) {
         status = cut_unrecorded(target, m, &position, err);
     }
     if (status == PD_OK && position.file_count != m->row->tape_files) {

@@ -129,7 +129,7 @@ void pd_pool_warn_of_sharing(struct pd_pool *pool)
     struct pd_space spaces[PD_COPIES_MAX];
     struct pd_error ignored = PD_ERROR_INIT;
 
-    if (pool->config.copy_count == 1) {
+    if (pool->config.copy_count == 1 && pool->run.copy == 0) {
         pd_log_line(pool->env->log, PD_LOG_WARN, "one copy only: nothing replaces it when lost");
     }
     for (size_t i = 0; i < pool->config.copy_count; i++) {

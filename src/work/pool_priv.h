@@ -25,8 +25,12 @@ struct pd_pool {
     struct pd_volume_row (
         *spares)[PD_COPIES_MAX]; /* reserved pairs; a row without id is of no volume */
     size_t spare_count, spares_used;
+    bool label_used; /* the one that the run named */
 };
 
+/* The copy that target i makes, and back; SIZE_MAX: no target makes it. */
+unsigned pd_pool_number(const struct pd_pool *pool, size_t i);
+size_t pd_pool_target_of(const struct pd_pool *pool, unsigned copy);
 /* Fills path, clean and config.copies of copy i; PD_USAGE when the place is no folder, or one that an
  * earlier copy has. */
 PD_MUST_USE enum pd_status pd_pool_name_place(struct pd_pool *pool, size_t i, const char *url,

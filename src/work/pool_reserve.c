@@ -64,12 +64,16 @@ static void fill_row(const struct pd_pool *pool, size_t i, uint64_t number,
 {
     memset(row, 0, sizeof *row);
     snprintf(row->label, sizeof row->label, "%.2s%u%05u", pool->config.label_prefix,
-             (unsigned)(i + 1) % 10, (unsigned)(number % 100000));
+             pd_pool_number(pool, i) % 10, (unsigned)(number % 100000));
+    if (pool->run.label && !pool->label_used) {
+        snprintf(row->label, sizeof row->label, "%s", pool->run.label);
+    }
     pd_uuid_make(pool->env->rng, row->uuid);
     snprintf(row->pool, sizeof row->pool, "%s", pool->config.name);
     snprintf(row->location, sizeof row->location, "%s", pool->clean[i]);
     pd_process_host(row->host);
-    row->copy = (unsigned)(i + 1);
+    row->copy = pd_pool_number(pool, i);
+    row->replaces = pool->run.replaces;
     row->pair = number;
     row->state = PD_VOLUME_RESERVED;
     snprintf(row->reserved_by, sizeof row->reserved_by, "%s", pool->run.dump ? pool->run.dump : "");
@@ -118,13 +122,15 @@ static enum pd_status reserve_pair(struct pd_pool *pool, struct pd_volume_row *r
     enum pd_status status = PD_EXISTS;
     uint64_t number = 0;
 
-    for (int tries = 0; tries < RESERVE_TRIES && status == PD_EXISTS; tries++) {
+    bool named = pool->run.label && !pool->label_used;
+
+    for (int tries = 0; tries < (named ? 1 : RESERVE_TRIES) && status == PD_EXISTS; tries++) {
         pd_error_clear(err);
         status = next_number(pool, &number, err);
         for (size_t i = 0; i < pool->config.copy_count; i++) {
             fill_row(pool, i, number, &rows[i]);
         }
-        if (status == PD_OK) {
+        if (status == PD_OK && !named) {
             status = pd_pool_pick_cartridges(pool, rows, err);
         }
         if (status == PD_OK) {
@@ -134,6 +140,7 @@ static enum pd_status reserve_pair(struct pd_pool *pool, struct pd_volume_row *r
             status = add_rows(pool, rows, err);
         }
     }
+    pool->label_used = pool->label_used || (named && status == PD_OK);
     return status;
 }
 

@@ -24,9 +24,9 @@ struct unfinished {
 static bool is_unused(const struct unfinished *u, const struct pd_volume_row *row)
 {
     const struct pd_pool *pool = u->pool;
-    size_t i = row->copy - 1;
+    size_t i = pd_pool_target_of(pool, row->copy);
 
-    return row->copy > 0 && i < pool->config.copy_count && row->used == 0 &&
+    return i != SIZE_MAX && row->used == 0 && row->replaces == pool->run.replaces &&
            strcmp(row->pool, pool->config.name) == 0 &&
            row->block_size == pool->config.block_size &&
            strcmp(row->location, pool->clean[i]) == 0 && !pd_volume_is_elsewhere(row) &&
@@ -51,11 +51,12 @@ static enum pd_status lowest(void *arg, const struct pd_volume_row *row, struct 
 static enum pd_status take_row(void *arg, const struct pd_volume_row *row, struct pd_error *err)
 {
     struct unfinished *u = arg;
+    size_t i = pd_pool_target_of(u->pool, row->copy);
 
     (void)err;
     if (row->pair == u->pair && is_unused(u, row) &&
-        strncmp(row->label, u->prefix, PREFIX_LEN) == 0 && !u->rows[row->copy - 1].label[0]) {
-        u->rows[row->copy - 1] = *row;
+        strncmp(row->label, u->prefix, PREFIX_LEN) == 0 && !u->rows[i].label[0]) {
+        u->rows[i] = *row;
         u->found++;
         u->reserved += row->state == PD_VOLUME_RESERVED;
     }
