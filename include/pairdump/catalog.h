@@ -70,11 +70,13 @@ struct pd_volume_row {
     uint64_t block_size;
     uint64_t used;       /* bytes of archives on it */
     uint64_t tape_files; /* expected on it, the label included */
-    int64_t created, last_written, last_verified; /* 0: never */
+    int64_t created, last_written; /* 0: never */
     int64_t retain_until; /* not to be given up before; 0: no date. Changed by a call of its own */
     char medium[64];      /* barcode of its cartridge, "": not known */
     int64_t replaces;     /* id of the volume in whose place it was made, 0: none; set once */
     /* counted by queries: */
+    int64_t last_verified; /* since then all copies on it that count have been read back, but for
+                              bad ones; 0: one never was, or none counts */
     uint64_t archives, verified_copies, bad_copies;
     uint64_t drive_errors; /* reports of drives that had trouble with it */
 };
@@ -374,18 +376,29 @@ PD_MUST_USE enum pd_status pd_catalog_volume_doubt(struct pd_catalog *catalog, i
                                                    const struct pd_error *why,
                                                    struct pd_error *err);
 
-/* Is this source item held, whole and unchanged (kind, inode, size, mtime and ctime to the ns), in an
- * archive all of whose copies are verified, `copies` at least and as many as its dump was to have? The
- * answer is
- * PD_OK; else why not: PD_NOT_FOUND (never dumped), PD_SOURCE_CHANGED (other size or times),
- * PD_UNVERIFIED, PD_DEGRADED (a copy is bad or missing). *why gets it; the return value is about
- * the catalog. */
+/* What a question of what is held asks for. */
+struct pd_held_terms {
+    unsigned copies;      /* so many at least, and as many as its dump was to have */
+    int64_t since, until; /* each read back within these times, UTC ns; until 0: whenever */
+};
+struct pd_held {
+    enum pd_status why; /* PD_OK: held; else why not, as below */
+    int64_t verified; /* of its copies the one that was read back longest ago: when that was; 0 when
+                         not all are verified. Of a future one the latest */
+};
+/* Is this source item held, whole and unchanged (kind, inode, size, mtime and ctime to the ns), in
+ * an archive all of whose copies are verified, on these terms? The answer is PD_OK; else why not:
+ * PD_NOT_FOUND (never dumped), PD_SOURCE_CHANGED (other size or times), PD_UNVERIFIED, PD_STALE (a
+ * copy was last read back before `since`, or after `until`, when a clock was wrong), PD_DEGRADED (a
+ * copy is bad or missing). Of several archives the best answers. The return value is about the
+ * catalog. */
 PD_MUST_USE enum pd_status pd_catalog_held(struct pd_catalog *catalog, const struct pd_item *item,
-                                           unsigned copies, enum pd_status *why, struct pd_error *err);
-/* The same for many, why[i] of items[i]; those of one folder are asked for together. */
+                                           const struct pd_held_terms *terms, struct pd_held *out,
+                                           struct pd_error *err);
+/* The same for many, out[i] of items[i]; those of one folder are asked for together. */
 PD_MUST_USE enum pd_status pd_catalog_held_all(struct pd_catalog *catalog,
                                                const struct pd_item *items, size_t count,
-                                               unsigned copies, enum pd_status *why,
-                                               struct pd_error *err);
+                                               const struct pd_held_terms *terms,
+                                               struct pd_held *out, struct pd_error *err);
 
 #endif

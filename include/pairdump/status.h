@@ -54,6 +54,8 @@ enum pd_exit {
     X(PD_SKIPPED, "skipped", PD_SEV_NOTE, false, PD_EXIT_OK, "left out on request")                \
     X(PD_UNVERIFIED, "unverified", PD_SEV_WARN, false, PD_EXIT_DEGRADED,                           \
       "written but not read back; run verify")                                                     \
+    X(PD_STALE, "stale", PD_SEV_WARN, false, PD_EXIT_DEGRADED,                                     \
+      "read back too long ago, or in the future; run audit or verify")                             \
     X(PD_KEPT, "kept", PD_SEV_WARN, false, PD_EXIT_DEGRADED,                                       \
       "files that exist already were kept; --overwrite replaces them")                             \
     X(PD_DEGRADED, "degraded", PD_SEV_WARN, false, PD_EXIT_DEGRADED,                               \

@@ -120,9 +120,10 @@ bool pd_parse_duration(const char *text, uint64_t *out_ns)
         const char *suffix;
         uint64_t ns;
     } units[] = {
-        {"", UINT64_C(1000000000)},     {"ms", UINT64_C(1000000)},
-        {"s", UINT64_C(1000000000)},    {"m", UINT64_C(60000000000)},
-        {"h", UINT64_C(3600000000000)}, {"d", UINT64_C(86400000000000)},
+        {"", UINT64_C(1000000000)},       {"ms", UINT64_C(1000000)},
+        {"s", UINT64_C(1000000000)},      {"m", UINT64_C(60000000000)},
+        {"h", UINT64_C(3600000000000)},   {"d", UINT64_C(86400000000000)},
+        {"w", UINT64_C(604800000000000)},
     };
     uint64_t value;
     size_t n = digits(text, &value);
@@ -183,6 +184,22 @@ void pd_format_duration(uint64_t ns, char *out, size_t size)
     } else {
         snprintf(out, size, "%" PRIu64 ":%02" PRIu64, s / 60, s % 60);
     }
+}
+
+void pd_format_age(uint64_t ns, char *out, size_t size)
+{
+    static const struct {
+        const char *word;
+        uint64_t seconds;
+    } units[] = {{"day", 86400}, {"hour", 3600}, {"minute", 60}};
+    uint64_t s = ns / 1000000000U;
+    size_t unit = 0;
+
+    while (unit < 2 && s < 2 * units[unit].seconds) { /* rather 47 hours than 1 day */
+        unit++;
+    }
+    uint64_t n = s / units[unit].seconds;
+    snprintf(out, size, "%" PRIu64 " %s%s", n, units[unit].word, n == 1 ? "" : "s");
 }
 
 uint64_t pd_add_sat(uint64_t a, uint64_t b)

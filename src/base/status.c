@@ -71,7 +71,7 @@ bool pd_status_blames_copy(enum pd_status status)
         PD_NO_MEDIUM,    PD_NOT_READY,      PD_BUSY,         PD_AGAIN,      PD_WRONG_VOLUME,
         PD_USAGE,        PD_UNSUPPORTED,    PD_INTERNAL,     PD_UNVERIFIED, PD_DENIED,
         PD_CATALOG,      PD_NO_SPACE,       PD_CATALOG_BUSY, PD_CONFIG,     PD_CREDENTIALS,
-        PD_CATALOG_LOST, PD_COMMIT_UNKNOWN, PD_EXISTS,       PD_HELD,
+        PD_CATALOG_LOST, PD_COMMIT_UNKNOWN, PD_EXISTS,       PD_HELD,       PD_STALE,
     };
 
     for (size_t i = 0; i < sizeof innocent / sizeof innocent[0]; i++) {

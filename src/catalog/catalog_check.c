@@ -13,6 +13,13 @@ static const struct {
      " AND w.mode = 'full')",
      "verified, but no full verification says so:"},
     {"SELECT v.label, a.name FROM copy c JOIN archive a ON a.id = c.archive_id"
+     " JOIN volume v ON v.id = c.volume_id WHERE c.state = 'verified' AND EXISTS"
+     " (SELECT 1 FROM verification w WHERE w.copy_id = c.id AND w.status = 'ok'"
+     " AND w.mode = 'full') AND NOT EXISTS (SELECT 1 FROM verification w"
+     " WHERE w.copy_id = c.id AND w.status = 'ok' AND w.mode = 'full'"
+     " AND w.finished = c.changed)",
+     "verified at a time at which no full verification ended:"},
+    {"SELECT v.label, a.name FROM copy c JOIN archive a ON a.id = c.archive_id"
      " JOIN volume v ON v.id = c.volume_id JOIN dump d ON d.id = a.dump_id"
      " WHERE c.state = 'writing' AND d.state = 'done'"
      " AND (d.finished = 0 OR c.changed <= d.finished)",

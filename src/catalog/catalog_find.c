@@ -33,14 +33,16 @@ enum pd_status pd_cat_count_copies(struct pd_catalog *catalog, int64_t archive_i
     }
     *counts = (struct pd_cat_counts){.archive_id = archive_id};
     status = pd_cat_query(catalog, &stmt, err,
-                          "SELECT state, COUNT(*) FROM copy WHERE archive_id = ? AND reason <> ?"
-                          " GROUP BY state",
+                          "SELECT state, COUNT(*), MIN(changed), MAX(changed) FROM copy"
+                          " WHERE archive_id = ? AND reason <> ? GROUP BY state",
                           "is", archive_id, pd_status_name(PD_REPLACED));
     while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
         unsigned n = (unsigned)pd_sql_int(stmt, 1);
         switch (pd_cat_enum(stmt, 0, pd_cat_copy_states, PD_COPY_BAD + 1)) {
         case PD_COPY_VERIFIED:
             counts->verified += n;
+            counts->oldest = pd_sql_int(stmt, 2);
+            counts->newest = pd_sql_int(stmt, 3);
             break;
         case PD_COPY_WRITTEN:
             counts->written += n;

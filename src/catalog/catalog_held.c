@@ -10,9 +10,9 @@ struct asking {
     struct pd_catalog *catalog;
     const struct pd_item *items;
     int64_t *folders; /* of the items; 0: unknown, or answered */
-    enum pd_status *why;
+    const struct pd_held_terms *terms;
+    struct pd_held *out;
     size_t count;
-    unsigned copies;
     struct pd_cat_counts counts[ARCHIVES];
 };
 
@@ -34,21 +34,31 @@ static bool unchanged(struct pd_sql_stmt *stmt, const struct pd_item *item)
            same_inode((uint64_t)pd_sql_int(stmt, 9), item);
 }
 
-static enum pd_status judge(struct pd_catalog *catalog, int64_t archive_id, unsigned copies,
-                            struct pd_cat_counts *counts, enum pd_status *why,
-                            struct pd_error *err)
+/* Was each copy read back when it was asked for? Of a future one nobody knows when that was. */
+static void judge_times(const struct pd_held_terms *terms, const struct pd_cat_counts *counts,
+                        struct pd_held *out)
 {
-    enum pd_status status = pd_cat_count_copies(catalog, archive_id, counts, err);
+    bool future = terms->until != 0 && counts->newest > terms->until;
+
+    out->verified = future ? counts->newest : counts->oldest;
+    out->why = future || (terms->until != 0 && counts->oldest < terms->since) ? PD_STALE : PD_OK;
+}
+
+static enum pd_status judge(struct asking *a, int64_t archive_id, unsigned copies,
+                            struct pd_held *out, struct pd_error *err)
+{
+    struct pd_cat_counts *counts = &a->counts[(uint64_t)archive_id % ARCHIVES];
+    enum pd_status status = pd_cat_count_copies(a->catalog, archive_id, counts, err);
 
     if (status != PD_OK) {
         return status;
     }
     if (copies > 0 && counts->verified >= copies && counts->bad == 0 && counts->written == 0) {
-        *why = PD_OK;
+        judge_times(a->terms, counts, out);
     } else if (counts->bad > 0 || counts->verified + counts->written < copies) {
-        *why = PD_DEGRADED;
+        out->why = PD_DEGRADED;
     } else {
-        *why = PD_UNVERIFIED;
+        out->why = PD_UNVERIFIED;
     }
     return PD_OK;
 }
@@ -56,8 +66,8 @@ static enum pd_status judge(struct pd_catalog *catalog, int64_t archive_id, unsi
 /* How near to safe a reason is: of several rows the nearest answers. */
 static int nearness(enum pd_status why)
 {
-    static const enum pd_status order[] = {PD_NOT_FOUND, PD_SOURCE_CHANGED, PD_DEGRADED,
-                                           PD_UNVERIFIED, PD_OK};
+    static const enum pd_status order[] = {PD_NOT_FOUND,  PD_SOURCE_CHANGED, PD_DEGRADED,
+                                           PD_UNVERIFIED, PD_STALE,          PD_OK};
     int n = 0;
 
     for (int i = 0; i < (int)(sizeof order / sizeof order[0]); i++) {
@@ -66,22 +76,28 @@ static int nearness(enum pd_status why)
     return n;
 }
 
+static bool is_nearer(const struct pd_held *here, const struct pd_held *before)
+{
+    int n = nearness(here->why), old = nearness(before->why);
+
+    return n > old || (n == old && here->verified > before->verified);
+}
+
 /* A row of the file that an item was. */
 static enum pd_status take_row(struct asking *a, struct pd_sql_stmt *stmt, size_t i,
                                struct pd_error *err)
 {
-    enum pd_status here = PD_SOURCE_CHANGED, status = PD_OK;
-    int64_t archive_id = pd_sql_int(stmt, 7);
+    struct pd_held here = {PD_SOURCE_CHANGED, 0};
+    enum pd_status status = PD_OK;
 
-    if (a->why[i] == PD_OK) {
-        return PD_OK;
-    }
     if (pd_sql_int(stmt, 1) == PD_WHOLE && unchanged(stmt, &a->items[i])) {
         unsigned asked = (unsigned)pd_sql_int(stmt, 8);
-        status = judge(a->catalog, archive_id, asked > a->copies ? asked : a->copies,
-                       &a->counts[(uint64_t)archive_id % ARCHIVES], &here, err);
+        status = judge(a, pd_sql_int(stmt, 7), asked > a->terms->copies ? asked : a->terms->copies,
+                       &here, err);
     }
-    a->why[i] = nearness(here) > nearness(a->why[i]) ? here : a->why[i];
+    if (is_nearer(&here, &a->out[i])) {
+        a->out[i] = here;
+    }
     return status;
 }
 
@@ -178,15 +194,19 @@ static enum pd_status find_folder(struct asking *a, size_t i, struct pd_error *e
 }
 
 enum pd_status pd_catalog_held_all(struct pd_catalog *catalog, const struct pd_item *items,
-                                   size_t count, unsigned copies, enum pd_status *why,
-                                   struct pd_error *err)
+                                   size_t count, const struct pd_held_terms *terms,
+                                   struct pd_held *out, struct pd_error *err)
 {
-    struct asking a = {.catalog = catalog, .items = items, .why = why, .count = count,
-                       .copies = copies, .folders = calloc(count + 1, sizeof *a.folders)};
+    struct asking a = {.catalog = catalog,
+                       .items = items,
+                       .terms = terms,
+                       .out = out,
+                       .count = count,
+                       .folders = calloc(count + 1, sizeof *a.folders)};
     enum pd_status status = a.folders ? PD_OK : pd_error_memory(err, "items");
 
     for (size_t i = 0; i < count && status == PD_OK; i++) {
-        why[i] = PD_NOT_FOUND;
+        out[i] = (struct pd_held){PD_NOT_FOUND, 0};
         status = find_folder(&a, i, err);
     }
     for (size_t i = 0; i < count && status == PD_OK; i++) {
@@ -195,14 +215,15 @@ enum pd_status pd_catalog_held_all(struct pd_catalog *catalog, const struct pd_i
         }
     }
     for (size_t i = 0; i < count && status != PD_OK; i++) {
-        why[i] = PD_INTERNAL;
+        out[i] = (struct pd_held){PD_INTERNAL, 0};
     }
     free(a.folders);
     return status;
 }
 
 enum pd_status pd_catalog_held(struct pd_catalog *catalog, const struct pd_item *item,
-                               unsigned copies, enum pd_status *why, struct pd_error *err)
+                               const struct pd_held_terms *terms, struct pd_held *out,
+                               struct pd_error *err)
 {
-    return pd_catalog_held_all(catalog, item, 1, copies, why, err);
+    return pd_catalog_held_all(catalog, item, 1, terms, out, err);
 }

@@ -116,6 +116,7 @@ PD_MUST_USE enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t 
 struct pd_cat_counts {
     int64_t archive_id;
     unsigned verified, written, bad;
+    int64_t oldest, newest; /* last times at which the verified ones were read back */
 };
 PD_MUST_USE enum pd_status pd_cat_count_copies(struct pd_catalog *catalog, int64_t archive_id,
                                                struct pd_cat_counts *counts, struct pd_error *err);

@@ -63,11 +63,11 @@ static enum pd_status move_copy(struct pd_catalog *catalog, const struct pd_veri
     /* it may be one of which the drive had not said that it holds it */
     if (status == PD_OK && good) {
         status = pd_cat_run(catalog, err,
-                            "UPDATE volume SET last_verified = ?, tape_files = CASE WHEN tape_files"
+                            "UPDATE volume SET tape_files = CASE WHEN tape_files"
                             " > (SELECT tape_file FROM copy WHERE id = ?) THEN tape_files ELSE"
                             " (SELECT tape_file FROM copy WHERE id = ?) + 1 END"
                             " WHERE id = (SELECT volume_id FROM copy WHERE id = ?)",
-                            "iiii", r->finished, r->copy_id, r->copy_id, r->copy_id);
+                            "iii", r->copy_id, r->copy_id, r->copy_id);
     }
     return status;
 }

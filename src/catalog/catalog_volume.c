@@ -6,9 +6,11 @@
 
 #define COLUMNS                                                                                    \
     "label, uuid, pool, copy, pair, state, location, block_size, used, tape_files, created,"       \
-    " last_written, last_verified, host, reserved_by, retain_until, medium,"       \
-    " replaces"
+    " last_written, host, reserved_by, retain_until, medium, replaces"
+/* The column last_verified stays 0: copies tell when they were read back. */
 #define COUNTS                                                                                     \
+    "(SELECT COALESCE(MIN(CASE WHEN c.state = 'verified' THEN c.changed ELSE 0 END), 0)"           \
+    " FROM copy c WHERE c.volume_id = v.id AND c.state IN ('written', 'verified')), "              \
     "(SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id),"                                      \
     " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'verified'),"            \
     " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad'"                  \
@@ -27,12 +29,15 @@ bool pd_volume_is_elsewhere(const struct pd_volume_row *row)
 static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     struct pd_volume_row *r = arg;
-    enum pd_status status = pd_cat_run(
-        catalog, err, "INSERT INTO volume (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        "sssiissiiiiiissisi", r->label, r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
-        pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
-        (int64_t)r->tape_files, r->created, r->last_written, r->last_verified, r->host,
-        r->reserved_by, r->retain_until, r->medium, r->replaces);
+    enum pd_status status =
+        pd_cat_run(catalog, err,
+                   "INSERT INTO volume (" COLUMNS
+                   ", last_verified) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)",
+                   "sssiissiiiiissis", r->label, r->uuid, r->pool, (int64_t)r->copy,
+                   (int64_t)r->pair, pd_volume_state_name(r->state), r->location,
+                   (int64_t)r->block_size, (int64_t)r->used, (int64_t)r->tape_files, r->created,
+                   r->last_written, r->host, r->reserved_by, r->retain_until, r->medium,
+                   r->replaces);
 
     return pd_cat_added(catalog, status, "SELECT id FROM volume WHERE uuid = ?", r->uuid, &r->id,
                         err);
@@ -75,11 +80,10 @@ static enum pd_status update(struct pd_catalog *catalog, void *arg, struct pd_er
         catalog, err,
         "UPDATE volume SET uuid = ?, pool = ?, copy = ?, pair = ?, state = ?, location = ?,"
         " block_size = ?, used = ?, tape_files = ?, last_written = ?,"
-        " last_verified = ?, host = ?, reserved_by = ?, medium = ? WHERE id = ?",
-        "ssiissiiiiisssi", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
+        " host = ?, reserved_by = ?, medium = ? WHERE id = ?",
+        "ssiissiiiisssi", r->uuid, r->pool, (int64_t)r->copy, (int64_t)r->pair,
         pd_volume_state_name(r->state), r->location, (int64_t)r->block_size, (int64_t)r->used,
-        (int64_t)r->tape_files, r->last_written, r->last_verified, r->host, r->reserved_by,
-        r->medium, r->id);
+        (int64_t)r->tape_files, r->last_written, r->host, r->reserved_by, r->medium, r->id);
 
     return status == PD_OK ? pd_cat_expect_row(catalog, "volume", err) : status;
 }
@@ -175,12 +179,12 @@ static void read_row(struct pd_sql_stmt *stmt, struct pd_volume_row *r)
     r->tape_files = (uint64_t)pd_sql_int(stmt, 10);
     r->created = pd_sql_int(stmt, 11);
     r->last_written = pd_sql_int(stmt, 12);
-    r->last_verified = pd_sql_int(stmt, 13);
-    pd_cat_text(stmt, 14, r->host, sizeof r->host);
-    pd_cat_text(stmt, 15, r->reserved_by, sizeof r->reserved_by);
-    r->retain_until = pd_sql_int(stmt, 16);
-    pd_cat_text(stmt, 17, r->medium, sizeof r->medium);
-    r->replaces = pd_sql_int(stmt, 18);
+    pd_cat_text(stmt, 13, r->host, sizeof r->host);
+    pd_cat_text(stmt, 14, r->reserved_by, sizeof r->reserved_by);
+    r->retain_until = pd_sql_int(stmt, 15);
+    pd_cat_text(stmt, 16, r->medium, sizeof r->medium);
+    r->replaces = pd_sql_int(stmt, 17);
+    r->last_verified = pd_sql_int(stmt, 18);
     r->archives = (uint64_t)pd_sql_int(stmt, 19);
     r->verified_copies = (uint64_t)pd_sql_int(stmt, 20);
     r->bad_copies = (uint64_t)pd_sql_int(stmt, 21);

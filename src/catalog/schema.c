@@ -97,9 +97,14 @@ static const char *const version_4[] = {
     NULL,
 };
 
+/* When all of a volume was last read back is asked of its copies: what stood here was the time of
+ * one. */
+#define AGES_BY_COPIES "UPDATE volume SET last_verified = 0"
+
 static const char *const version_5[] = {
     /* the volume that this one was made in place of; 0: none */
     "ALTER TABLE volume ADD COLUMN replaces BIGINT NOT NULL DEFAULT 0",
+    AGES_BY_COPIES,
     NULL,
 };
 
@@ -344,5 +349,7 @@ enum pd_status pd_schema_migrate(struct pd_sql *sql, struct pd_error *err)
 
 enum pd_status pd_schema_amend(struct pd_sql *sql, uint64_t from, struct pd_error *err)
 {
-    return from < 3 ? pd_sql_exec(sql, NAME_RESERVED, err) : PD_OK;
+    enum pd_status status = from < 3 ? pd_sql_exec(sql, NAME_RESERVED, err) : PD_OK;
+
+    return status == PD_OK && from < 5 ? pd_sql_exec(sql, AGES_BY_COPIES, err) : status;
 }

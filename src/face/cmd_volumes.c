@@ -70,11 +70,11 @@ static json_t *volume_json(const struct pd_face *face, const struct pd_volume_ro
 
 static void print_volume(const struct pd_face *face, const struct pd_volume_row *row)
 {
-    char used[24], size[24], verified[32], written[32], until[32];
+    char used[24], size[24], verified[64], written[32], until[32];
     uint64_t capacity = capacity_of(face, row);
 
     pd_format_size(row->used, used, sizeof used);
-    pd_render_time(row->last_verified, verified, sizeof verified);
+    pd_render_age(face->env.clock, row->last_verified, verified, sizeof verified);
     pd_render_time(row->last_written, written, sizeof written);
     fprintf(face->out, "%-8s %-10s copy %u  %10s", row->label, state_of(row), row->copy, used);
     if (capacity > 0) {

@@ -33,6 +33,22 @@ void pd_render_time(int64_t utc_ns, char *out, size_t size)
     }
 }
 
+void pd_render_age(const struct pd_clock *clock, int64_t utc_ns, char *out, size_t size)
+{
+    int64_t now = pd_clock_utc(clock);
+    char when[32], age[24];
+
+    pd_render_time(utc_ns, when, sizeof when);
+    if (utc_ns == 0) {
+        snprintf(out, size, "%s", when);
+    } else if (utc_ns > now) {
+        snprintf(out, size, "%s, in the future", when);
+    } else {
+        pd_format_age((uint64_t)now - (uint64_t)utc_ns, age, sizeof age);
+        snprintf(out, size, "%s, %s ago", when, age);
+    }
+}
+
 json_t *pd_render_json_path(const char *path)
 {
     char *text = pd_render_path(path);

@@ -18,6 +18,8 @@ char *pd_render_path(const char *path);
 void pd_render_print_path(FILE *out, const char *path);
 /* RFC 3339, or "-" for 0. out takes 32 bytes. */
 void pd_render_time(int64_t utc_ns, char *out, size_t size);
+/* The same, and how long ago: "2026-01-02T10:00:00Z, 323 days ago". out takes 64 bytes. */
+void pd_render_age(const struct pd_clock *clock, int64_t utc_ns, char *out, size_t size);
 
 json_t *pd_render_json_path(const char *path);
 json_t *pd_render_json_time(int64_t utc_ns); /* null for 0 */

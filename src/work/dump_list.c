@@ -59,11 +59,11 @@ static bool is_own(const struct own *own, const struct pd_item *item)
 static enum pd_status keep_new(struct pd_dumping *d, const struct pd_item *item, bool *keep,
                                struct pd_error *err)
 {
-    enum pd_status why = PD_INTERNAL;
-    enum pd_status status =
-        pd_catalog_held(d->catalog, item, (unsigned)pd_dump_copies(d), &why, err);
+    const struct pd_held_terms terms = {.copies = (unsigned)pd_dump_copies(d)};
+    struct pd_held held = {PD_INTERNAL, 0};
+    enum pd_status status = pd_catalog_held(d->catalog, item, &terms, &held, err);
 
-    *keep = status != PD_OK || why != PD_OK;
+    *keep = status != PD_OK || held.why != PD_OK;
     d->row->skipped += !*keep;
     return status;
 }

@@ -7,8 +7,9 @@
 enum { AT_ONCE = 512 };
 
 struct asking {
+    const struct pd_env *env;
     struct pd_catalog *catalog;
-    unsigned copies;
+    struct pd_held_terms terms;
     pd_safe_fn fn;
     void *arg;
     struct pd_safe_summary *summary;
@@ -16,31 +17,38 @@ struct asking {
     size_t count;
 };
 
-static enum pd_status answer(struct asking *a, const struct pd_item *item, enum pd_status why,
-                             struct pd_error *err)
+static enum pd_status answer(struct asking *a, const struct pd_item *item,
+                             const struct pd_held *held, struct pd_error *err)
 {
     struct pd_safe_summary *s = a->summary;
 
-    s->by_status[why]++;
-    if (why == PD_OK) {
+    s->by_status[held->why]++;
+    if (held->verified != 0 && (s->oldest == 0 || held->verified < s->oldest)) {
+        s->oldest = held->verified;
+    }
+    if (held->why == PD_OK) {
         s->safe++;
         s->safe_bytes += item->size;
     } else {
         s->unsafe++;
         s->unsafe_bytes += item->size;
     }
-    return a->fn ? a->fn(a->arg, item, why, err) : PD_OK;
+    return a->fn ? a->fn(a->arg, item, held, err) : PD_OK;
 }
 
 static enum pd_status answer_all(struct asking *a, struct pd_error *err)
 {
-    enum pd_status why[AT_ONCE];
-    enum pd_status status =
-        pd_catalog_held_all(a->catalog, a->items, a->count, a->copies, why, err);
+    struct pd_held held[AT_ONCE];
+    enum pd_status status;
+
+    if (a->terms.until != 0) { /* what was read back while this went on is not of the future */
+        a->terms.until = pd_clock_utc(a->env->clock);
+    }
+    status = pd_catalog_held_all(a->catalog, a->items, a->count, &a->terms, held, err);
 
     for (size_t i = 0; i < a->count; i++) {
         if (status == PD_OK) {
-            status = answer(a, &a->items[i], why[i], err);
+            status = answer(a, &a->items[i], &held[i], err);
         }
         free((char *)a->items[i].path);
     }
@@ -66,12 +74,14 @@ static enum pd_status take_problem(void *arg, const struct pd_problem *problem,
                                    struct pd_error *err)
 {
     struct pd_item item = {.path = problem->path, .path_len = strlen(problem->path)};
+    struct pd_held held = {problem->status, 0};
     enum pd_status status = answer_all(arg, err);
 
-    return status == PD_OK ? answer(arg, &item, problem->status, err) : status;
+    return status == PD_OK ? answer(arg, &item, &held, err) : status;
 }
 
-enum pd_status pd_safe_run(const struct pd_env *env, struct pd_catalog *catalog, unsigned copies,
+enum pd_status pd_safe_run(const struct pd_env *env, struct pd_catalog *catalog,
+                           const struct pd_held_terms *terms,
                            const struct pd_source_path_options *source, pd_safe_fn fn, void *arg,
                            struct pd_safe_summary *summary, struct pd_error *err)
 {
@@ -85,7 +95,7 @@ enum pd_status pd_safe_run(const struct pd_env *env, struct pd_catalog *catalog,
     if (!asking) {
         return pd_error_memory(err, "paths");
     }
-    *asking = (struct asking){catalog, copies, fn, arg, summary, .count = 0};
+    *asking = (struct asking){env, catalog, *terms, fn, arg, summary, .count = 0};
     options.on_problem = take_problem;
     options.problem_arg = asking;
     status = pd_source_path_open(env, &options, &paths, err);

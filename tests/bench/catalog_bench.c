@@ -96,7 +96,8 @@ static enum pd_status write_archive(struct bench *b, uint64_t first, uint64_t co
         status = pd_catalog_archive_written(b->catalog, archive.id, &toc, copies, 2, &b->err);
     }
     for (size_t i = 0; i < 2 && status == PD_OK; i++) {
-        struct pd_verification_row row = {.copy_id = copies[i].id, .mode = "full"};
+        struct pd_verification_row row = {
+            .copy_id = copies[i].id, .started = 1, .finished = 2, .mode = "full"};
         status = pd_catalog_verification_add(b->catalog, &row, NULL, 0, &b->err);
     }
     *spent += seconds(from);
@@ -232,16 +233,18 @@ static enum pd_status ask_safe(struct bench *b, struct pd_catalog *catalog, uint
     static const enum pd_status wanted = PD_OK;
     char paths[AT_ONCE][160];
     struct pd_item items[AT_ONCE];
-    enum pd_status why[AT_ONCE], status = PD_OK;
+    const struct pd_held_terms terms = {.copies = 2, .since = 1, .until = 3};
+    struct pd_held held[AT_ONCE];
+    enum pd_status status = PD_OK;
 
     for (uint64_t done = 0; done < count && status == PD_OK; done += AT_ONCE) {
         uint64_t first = pd_rng_below(b->rng, b->files - AT_ONCE + 1) / PER_FOLDER * PER_FOLDER;
         fill_items(first, items, paths, AT_ONCE);
-        status = pd_catalog_held_all(catalog, items, AT_ONCE, 2, why, &b->err);
+        status = pd_catalog_held_all(catalog, items, AT_ONCE, &terms, held, &b->err);
         for (size_t i = 0; i < AT_ONCE && status == PD_OK; i++) {
-            if (why[i] != wanted) {
+            if (held[i].why != wanted) {
                 status = pd_error_set(&b->err, PD_INTERNAL, 0, "%s is not safe: %s", paths[i],
-                                      pd_status_name(why[i]));
+                                      pd_status_name(held[i].why));
             }
         }
     }

@@ -136,8 +136,11 @@ static void test_durations(void **state)
         {"4h", 14400000},
         {"180d", UINT64_C(15552000000)},
         {"213503d", UINT64_C(18446659200000)},
+        {"2w", UINT64_C(1209600000)},
+        {"30500w", UINT64_C(18446400000000)},
     };
-    const char *bad[] = {"", "s", "-1s", "1 s", "1.5s", "1S", "1M", "1y", "213504d", "1ss", "1min"};
+    const char *bad[] = {"",   "s",       "-1s",    "1 s", "1.5s", "1S",  "1M",
+                         "1y", "213504d", "30501w", "1W",  "1ss",  "1min"};
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -208,6 +211,27 @@ static void test_format_duration(void **state)
     assert_string_equal(out, "5124095:34:33");
 }
 
+static void test_format_age(void **state)
+{
+    static const struct {
+        uint64_t s;
+        const char *text;
+    } ages[] = {
+        {0, "0 minutes"},      {59, "0 minutes"},      {60, "1 minute"},
+        {7199, "119 minutes"}, {7200, "2 hours"},      {172799, "47 hours"},
+        {172800, "2 days"},    {27907200, "323 days"}, {31708800, "367 days"},
+    };
+    char out[24];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
+        pd_format_age(ages[i].s * 1000000000U + 999999999U, out, sizeof out);
+        assert_string_equal(out, ages[i].text);
+    }
+    pd_format_age(UINT64_MAX, out, sizeof out);
+    assert_string_equal(out, "213503 days");
+}
+
 static void test_saturating(void **state)
 {
     (void)state;
@@ -235,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_bool),
         cmocka_unit_test(test_format_size),
         cmocka_unit_test(test_format_duration),
+        cmocka_unit_test(test_format_age),
         cmocka_unit_test(test_saturating),
     };
 

@@ -189,10 +189,10 @@ static void test_what_blames_the_medium(void **state)
 {
     static const enum pd_status bad[] = {PD_BAD_RECORD, PD_BAD_FILE, PD_BAD_FORMAT,
                                          PD_TRUNCATED,  PD_MISSING,  PD_IO};
-    static const enum pd_status run[] = {PD_OK,        PD_INTERRUPTED, PD_HUNG,
-                                         PD_NO_MEMORY, PD_NO_MEDIUM,   PD_BUSY,
-                                         PD_WRONG_VOLUME, PD_UNVERIFIED, PD_DENIED,
-                                         PD_CATALOG,   PD_NO_SPACE,    PD_EXISTS};
+    static const enum pd_status run[] = {
+        PD_OK,      PD_INTERRUPTED,  PD_HUNG,       PD_NO_MEMORY, PD_NO_MEDIUM,
+        PD_BUSY,    PD_WRONG_VOLUME, PD_UNVERIFIED, PD_STALE,     PD_DENIED,
+        PD_CATALOG, PD_NO_SPACE,     PD_EXISTS};
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -186,6 +186,7 @@ static void an_older_catalog_is_migrated(void **state)
 
     (void)cat_archive(c, dump, 1, paths, 1, &volume, 1, &copy);
     cat_close(c);
+    cat_sql(c, "UPDATE volume SET last_verified = 77");
     for (size_t i = 0; i < sizeof newer / sizeof newer[0]; i++) {
         if (!server || i < 2) {
             (void)snprintf(text, sizeof text, "DROP TABLE %s", newer[i]);
@@ -204,6 +205,7 @@ static void an_older_catalog_is_migrated(void **state)
     cat_ok(c, pd_catalog_open(&c->env, c->url, false, &c->catalog, &c->err));
     assert_int_equal(pd_catalog_schema_version(c->catalog), 5);
     assert_int_equal(cat_number(c, "SELECT version FROM schema_version"), 5);
+    assert_int_equal(cat_number(c, "SELECT MAX(last_verified) FROM volume"), 0);
     assert_int_equal(cat_number(c, "SELECT COUNT(*) FROM file"), 1);
     cat_ok(c, pd_catalog_dump_find(c->catalog, "kept", &row, &c->err));
     cat_ok(c, pd_catalog_applied(c->catalog, row.id, &seq, &c->err));
@@ -987,6 +989,56 @@ static void what_was_never_written_cannot_be_verified(void **state)
     assert_int_equal(volume_row(c, "V1").last_verified, 0);
 }
 
+static int64_t verified_since(struct cat_case *c)
+{
+    return volume_row(c, "V1").last_verified;
+}
+
+static void verify_at(struct cat_case *c, int64_t copy, int64_t when, enum pd_status found)
+{
+    struct pd_verification_row row = {
+        .copy_id = copy, .started = when - 1, .finished = when, .mode = "full", .status = found};
+
+    cat_ok(c, pd_catalog_verification_add(c->catalog, &row, NULL, 0, &c->err));
+}
+
+static void a_volume_was_verified_when_the_oldest_of_its_copies_was(void **state)
+{
+    struct cat_case *c = *state;
+    struct pair p = make_pair(c);
+    struct pd_copy_row second[2], third[2];
+    const char *paths[] = {"/a"};
+    struct pd_error why = PD_ERROR_INIT;
+
+    assert_int_equal(verified_since(c), 0);
+    (void)cat_archive(c, p.dump, 8, paths, 1, p.volumes, 2, second);
+    verify_at(c, p.copies[0].id, 300, PD_OK);
+    assert_int_equal(verified_since(c), 0); /* the second was never */
+    verify_at(c, second[0].id, 100, PD_OK);
+    verify_at(c, second[1].id, 77, PD_OK); /* of another volume */
+    assert_int_equal(verified_since(c), 100);
+    verify_at(c, second[0].id, 400, PD_OK);
+    assert_int_equal(verified_since(c), 300);
+    verify_at(c, p.copies[0].id, 500, PD_INTERRUPTED);
+    assert_int_equal(verified_since(c), 300);
+    (void)cat_begin(c, p.dump, 9, p.volumes, 2, third); /* not there yet */
+    assert_int_equal(verified_since(c), 300);
+    verify_at(c, p.copies[0].id, 600, PD_BAD_FILE); /* counts no longer, and is said to be bad */
+    assert_int_equal(verified_since(c), 400);
+    verify_at(c, p.copies[0].id, 700, PD_OK);
+    verify_at(c, second[0].id, 800, PD_HUNG);
+    assert_int_equal(verified_since(c), 0);
+    verify_at(c, second[0].id, 900, PD_OK);
+    assert_int_equal(verified_since(c), 700);
+    assert_int_equal(cat_check(c), 0);
+    (void)pd_error_set(&why, PD_MISSING, 0, "gone");
+    cat_ok(c, pd_catalog_volume_doubt(c->catalog, p.volumes[0], &why, &c->err));
+    assert_int_equal(verified_since(c), 0);
+    verify_at(c, p.copies[0].id, 910, PD_IO);
+    verify_at(c, second[0].id, 920, PD_IO);
+    assert_int_equal(verified_since(c), 0);
+}
+
 static void the_history_of_verifications_is_kept(void **state)
 {
     struct cat_case *c = *state;
@@ -1076,11 +1128,16 @@ static void damage_comes_back_in_order(void **state)
 
 static struct pd_volume_row full_volume(void)
 {
-    struct pd_volume_row row = {
-        .label = "ABCD-_89", .uuid = "01234567-89ab-4cde-8f01-23456789abcd", .copy = 8,
-        .pair = UINT32_MAX, .state = PD_VOLUME_FULL_STATE, .block_size = 4 << 20,
-        .used = UINT64_MAX, .tape_files = UINT32_MAX, .created = 1, .last_written = 2,
-        .last_verified = INT64_MAX};
+    struct pd_volume_row row = {.label = "ABCD-_89",
+                                .uuid = "01234567-89ab-4cde-8f01-23456789abcd",
+                                .copy = 8,
+                                .pair = UINT32_MAX,
+                                .state = PD_VOLUME_FULL_STATE,
+                                .block_size = 4 << 20,
+                                .used = UINT64_MAX,
+                                .tape_files = UINT32_MAX,
+                                .created = 1,
+                                .last_written = 2};
 
     fill(row.pool, sizeof row.pool, 'p');
     fill(row.location, sizeof row.location, 'l');
@@ -1170,7 +1227,6 @@ static void a_volume_changes_all_but_its_label_and_birth(void **state)
         row.used = 7;
         row.tape_files = 8;
         row.last_written = 9;
-        row.last_verified = 10;
         cat_ok(c, pd_catalog_volume_update(c->catalog, &row, &c->err));
         got = volume_row(c, row.label);
         assert_volume_equal(&got, &row);
@@ -1660,6 +1716,7 @@ int main(void)
         TEST(only_a_full_verification_makes_a_copy_verified),
         TEST(a_bad_copy_is_good_again_only_after_a_full_verification),
         TEST(what_was_never_written_cannot_be_verified),
+        TEST(a_volume_was_verified_when_the_oldest_of_its_copies_was),
         TEST(the_history_of_verifications_is_kept),
         TEST(damage_comes_back_in_order),
         TEST(a_volume_comes_back_by_label_and_by_uuid),

@@ -28,10 +28,11 @@ static void verify_both(struct cat_case *c, const struct two *t)
 
 static enum pd_status held_item(struct cat_case *c, const struct pd_item *item, unsigned copies)
 {
-    enum pd_status why = PD_INTERNAL;
+    const struct pd_held_terms terms = {.copies = copies};
+    struct pd_held held = {PD_INTERNAL, 0};
 
-    cat_ok(c, pd_catalog_held(c->catalog, item, copies, &why, &c->err));
-    return why;
+    cat_ok(c, pd_catalog_held(c->catalog, item, &terms, &held, &c->err));
+    return held.why;
 }
 
 static enum pd_status held(struct cat_case *c, const char *path)
@@ -301,6 +302,106 @@ static void an_older_state_of_a_file_is_still_held(void **state)
     assert_status(held(c, "/data/a"), PD_OK);
 }
 
+/* ---- how long ago ---- */
+
+static void verify_at(struct cat_case *c, int64_t copy, int64_t when)
+{
+    struct pd_verification_row row = {
+        .copy_id = copy, .started = when - 1, .finished = when, .mode = "full", .status = PD_OK};
+
+    cat_ok(c, pd_catalog_verification_add(c->catalog, &row, NULL, 0, &c->err));
+}
+
+static void assert_held_within(struct cat_case *c, int64_t since, int64_t until,
+                               enum pd_status wanted, int64_t verified)
+{
+    const struct pd_held_terms terms = {.copies = 2, .since = since, .until = until};
+    struct pd_item item = cat_item("/data/a");
+    struct pd_held held = {PD_INTERNAL, -1};
+
+    cat_ok(c, pd_catalog_held(c->catalog, &item, &terms, &held, &c->err));
+    assert_status(held.why, wanted);
+    assert_int_equal(held.verified, verified);
+}
+
+static void every_copy_must_have_been_read_back_of_late(void **state)
+{
+    struct cat_case *c = *state;
+    struct two t = make_two(c);
+
+    assert_held_within(c, 1, 2000, PD_UNVERIFIED, 0);
+    verify_at(c, t.copies[0].id, 1000);
+    assert_held_within(c, 1, 2000, PD_UNVERIFIED, 0);
+    verify_at(c, t.copies[1].id, 1500);
+    assert_held_within(c, 0, 0, PD_OK, 1000);
+    assert_held_within(c, 1600, 0, PD_OK, 1000); /* whenever */
+    assert_held_within(c, 1000, 2000, PD_OK, 1000);
+    assert_held_within(c, 1001, 2000, PD_STALE, 1000);
+    assert_held_within(c, 1501, 2000, PD_STALE, 1000);
+    verify_at(c, t.copies[0].id, 1900);
+    assert_held_within(c, 1001, 2000, PD_OK, 1500);
+    assert_held_within(c, 1501, 2000, PD_STALE, 1500);
+    cat_ok(c, cat_verify(c, t.copies[1].id, "records", PD_OK)); /* says nothing of its files */
+    assert_held_within(c, 1501, 2000, PD_STALE, 1500);
+    cat_ok(c, cat_verify(c, t.copies[1].id, "full", PD_INTERRUPTED));
+    assert_held_within(c, 1501, 2000, PD_STALE, 1500);
+    cat_ok(c, cat_verify(c, t.copies[1].id, "full", PD_IO));
+    assert_held_within(c, 1, 2000, PD_DEGRADED, 0);
+}
+
+static void a_verification_in_the_future_proves_nothing(void **state)
+{
+    struct cat_case *c = *state;
+    struct two t = make_two(c);
+
+    verify_at(c, t.copies[0].id, 1000);
+    verify_at(c, t.copies[1].id, 3000);
+    assert_held_within(c, 0, 0, PD_OK, 1000);
+    assert_held_within(c, 500, 3000, PD_OK, 1000);
+    assert_held_within(c, 500, 2999, PD_STALE, 3000);
+    verify_at(c, t.copies[1].id, 1100); /* by a clock that is right again */
+    assert_held_within(c, 500, 2000, PD_OK, 1000);
+    assert_int_equal(cat_check(c), 0);
+}
+
+static void of_several_archives_the_one_read_back_last_answers(void **state)
+{
+    struct cat_case *c = *state;
+    struct two old = make_two(c);
+    int64_t dump = cat_dump(c, "new", 2, 2);
+    struct pd_copy_row copies[2];
+
+    (void)cat_archive(c, dump, 2, paths, 1, old.volumes, 2, copies);
+    for (int i = 0; i < 2; i++) {
+        verify_at(c, old.copies[i].id, 900);
+        verify_at(c, copies[i].id, 1500 + i);
+    }
+    assert_held_within(c, 0, 0, PD_OK, 1500);
+    assert_held_within(c, 1200, 2000, PD_OK, 1500);
+    assert_held_within(c, 1501, 2000, PD_STALE, 1500);
+    verify_at(c, old.copies[0].id, 1990);
+    verify_at(c, old.copies[1].id, 1991);
+    assert_held_within(c, 1501, 2000, PD_OK, 1990);
+    cat_ok(c, cat_verify(c, old.copies[0].id, "full", PD_IO));
+    assert_held_within(c, 1501, 2000, PD_STALE, 1500);
+    assert_held_within(c, 0, 0, PD_OK, 1500);
+}
+
+static void the_time_of_a_verification_is_that_of_a_row(void **state)
+{
+    struct cat_case *c = *state;
+    struct two t = make_two(c);
+
+    verify_at(c, t.copies[0].id, 1000);
+    verify_at(c, t.copies[0].id, 2000);
+    assert_int_equal(cat_check(c), 0);
+    cat_sql(c, "UPDATE copy SET changed = 1500 WHERE state = 'verified'");
+    assert_int_equal(cat_check(c), 1);
+    assert_non_null(strstr(c->problems, "at which no full verification ended: V1 "));
+    cat_sql(c, "UPDATE verification SET mode = 'records'"); /* said once, not twice */
+    assert_int_equal(cat_check(c), 1);
+}
+
 /* ---- what takes the word back ---- */
 
 /* Paths of several folders, in turns; of each folder more than one statement asks for. */
@@ -313,7 +414,8 @@ static void many_are_answered_like_each_alone(void **state)
     const char *dumped[2][MANY];
     size_t count[2] = {0, 0}, held_count = 0;
     struct pd_item items[MANY];
-    enum pd_status why[MANY];
+    const struct pd_held_terms terms = {.copies = 1};
+    struct pd_held out[MANY];
     struct pd_copy_row copy;
 
     for (size_t i = 0; i < MANY; i++) { /* every ninth twice, the fifth folder unknown */
@@ -332,13 +434,13 @@ static void many_are_answered_like_each_alone(void **state)
             cat_ok(c, cat_verify(c, copy.id, "full", PD_OK));
         }
     }
-    cat_ok(c, pd_catalog_held_all(c->catalog, items, MANY, 1, why, &c->err));
+    cat_ok(c, pd_catalog_held_all(c->catalog, items, MANY, &terms, out, &c->err));
     for (size_t i = 0; i < MANY; i++) {
-        assert_status(why[i], held_item(c, &items[i], 1));
-        held_count += why[i] == PD_OK;
+        assert_status(out[i].why, held_item(c, &items[i], 1));
+        held_count += out[i].why == PD_OK;
     }
     assert_in_range(held_count, MANY / 5, MANY / 2);
-    cat_ok(c, pd_catalog_held_all(c->catalog, items, 0, 1, why, &c->err));
+    cat_ok(c, pd_catalog_held_all(c->catalog, items, 0, &terms, out, &c->err));
 }
 
 static void a_volume_in_doubt_holds_nothing_until_it_was_read(void **state)
@@ -454,6 +556,10 @@ int main(void)
         TEST(a_copy_too_many_counts_too),
         TEST(of_several_dumps_the_one_nearest_to_safe_answers),
         TEST(an_older_state_of_a_file_is_still_held),
+        TEST(every_copy_must_have_been_read_back_of_late),
+        TEST(a_verification_in_the_future_proves_nothing),
+        TEST(of_several_archives_the_one_read_back_last_answers),
+        TEST(the_time_of_a_verification_is_that_of_a_row),
         TEST(many_are_answered_like_each_alone),
         TEST(a_volume_in_doubt_holds_nothing_until_it_was_read),
         TEST(a_copy_on_a_hung_drive_counts_as_written),
