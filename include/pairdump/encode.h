@@ -11,6 +11,7 @@
 #ifndef PAIRDUMP_ENCODE_H
 #define PAIRDUMP_ENCODE_H
 
+#include "pairdump/index.h"
 #include "pairdump/list.h"
 #include "pairdump/ring.h"
 
@@ -22,6 +23,7 @@ struct pd_encode_job {
     const char *dump_uuid;
     const char *host;
     const char *roots;     /* source paths, one line, for bag-info */
+    const struct pd_index_facts *facts; /* more of the dump, for bag-info; NULL: nothing */
     uint64_t record_size;
     enum pd_digest_alg alg; /* of the digests of its files */
     pd_problem_fn on_problem;

@@ -32,8 +32,8 @@ static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error
     enum pd_status status =
         pd_cat_run(catalog, err,
                    "INSERT INTO volume (" COLUMNS
-                   ", last_verified) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)",
-                   "sssiissiiiiissis", r->label, r->uuid, r->pool, (int64_t)r->copy,
+                   ", last_verified) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)",
+                   "sssiissiiiiissisi", r->label, r->uuid, r->pool, (int64_t)r->copy,
                    (int64_t)r->pair, pd_volume_state_name(r->state), r->location,
                    (int64_t)r->block_size, (int64_t)r->used, (int64_t)r->tape_files, r->created,
                    r->last_written, r->host, r->reserved_by, r->retain_until, r->medium,

@@ -379,6 +379,16 @@ enum pd_status pd_index_info_encode(const struct pd_index_info *info, struct pd_
         status = pd_bag_info_line(out, "Created", "%s", created);
     if (status == PD_OK)
         status = pd_bag_info_line(out, "Software", "pairdump " PD_VERSION);
+    if (status == PD_OK && info->pair > 0)
+        status = pd_bag_info_line(out, "Volume-Pair", "%llu", ull(info->pair));
+    if (status == PD_OK)
+        status = pd_index_facts_encode("Dump-", &info->facts, out);
+    if (status == PD_OK && info->skipped > 0)
+        status = pd_bag_info_line(out, "Dump-Skipped", "%llu", ull(info->skipped));
+    if (status == PD_OK && info->problems > 0)
+        status = pd_bag_info_line(out, "Dump-Problems", "%llu", ull(info->problems));
+    if (status == PD_OK && info->lines != NULL)
+        status = pd_buf_puts(out, info->lines);
     return status;
 }
 
@@ -445,5 +455,12 @@ enum pd_status pd_index_info_decode(const char *text, size_t len, struct pd_inde
         problem = "Created";
     if (problem != NULL)
         return pd_error_set(err, PD_BAD_FORMAT, 0, "index: %s is missing or wrong", problem);
+    pd_index_facts_decode("Dump-", text, len, &out->facts);
+    if (!pd_bag_info_u64(text, len, "Volume-Pair", UINT32_MAX, &out->pair))
+        out->pair = 0;
+    if (!pd_bag_info_u64(text, len, "Dump-Skipped", INT64_MAX, &out->skipped))
+        out->skipped = 0;
+    if (!pd_bag_info_u64(text, len, "Dump-Problems", INT64_MAX, &out->problems))
+        out->problems = 0;
     return decode_alg(text, len, out, err);
 }

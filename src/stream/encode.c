@@ -394,7 +394,7 @@ static enum pd_status make_bag_info(const struct encoder *e, struct pd_buf *out)
         (status = pd_bag_info_line(out, "Pairdump-Written", "%s", now))) {
         return status;
     }
-    return PD_OK;
+    return job->facts ? pd_index_facts_encode("Pairdump-", job->facts, out) : PD_OK;
 }
 
 static void copy_link_digests(const struct encoder *e)

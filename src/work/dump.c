@@ -359,6 +359,7 @@ void pd_dump_release(struct pd_dumping *d, bool done)
     pd_dump_release_lanes(d);
     pd_list_free(d->list);
     pd_dump_forget_roots(d);
+    pd_buf_free(&d->problem_lines);
     pd_batches_release(&d->batches);
     pthread_mutex_destroy(&d->picking);
     pthread_mutex_destroy(&d->lock);

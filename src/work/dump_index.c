@@ -49,11 +49,42 @@ static enum pd_status put_archive(struct pd_dump_lane *l, const struct pd_dump_a
     return status;
 }
 
+void pd_dump_facts(const struct pd_dumping *d, struct pd_index_facts *out)
+{
+    const struct pd_dump_row *row = d->row;
+
+    memset(out, 0, sizeof *out);
+    snprintf(out->host, sizeof out->host, "%s", row->host);
+    snprintf(out->roots, sizeof out->roots, "%s", row->roots);
+    snprintf(out->pool, sizeof out->pool, "%s", row->pool);
+    snprintf(out->policy, sizeof out->policy, "%s", row->policy);
+    out->started = row->started;
+    out->copies = row->copies;
+    out->incremental = row->incremental;
+}
+
+/* Lanes tell of problems meanwhile. */
+static enum pd_status encode_info(struct pd_dumping *d, struct pd_index_info *info,
+                                  struct pd_buf *text, struct pd_error *err)
+{
+    enum pd_status status;
+
+    pd_dump_facts(d, &info->facts);
+    pthread_mutex_lock(&d->lock);
+    info->skipped = d->row->skipped;
+    info->problems = d->row->problems;
+    info->lines = d->problem_lines.data;
+    status = pd_index_info_encode(info, text);
+    pthread_mutex_unlock(&d->lock);
+    return status == PD_OK ? PD_OK : pd_error_memory(err, "index");
+}
+
 static enum pd_status put_info(struct pd_dump_lane *l, size_t copy, uint64_t archives,
                                struct pd_tar_writer *tar, struct pd_error *err)
 {
     const struct pd_volume_row *volume = &pd_pool_copy(l->pool, copy)->volume;
-    struct pd_index_info info = {.archives = archives, .created = pd_clock_utc(l->d->env->clock)};
+    struct pd_index_info info = {
+        .archives = archives, .created = pd_clock_utc(l->d->env->clock), .pair = volume->pair};
     struct pd_buf text = PD_BUF_INIT;
     char path[300];
     enum pd_status status;
@@ -63,7 +94,7 @@ static enum pd_status put_info(struct pd_dump_lane *l, size_t copy, uint64_t arc
     snprintf(info.label, sizeof info.label, "%s", volume->label);
     snprintf(info.volume_uuid, sizeof info.volume_uuid, "%s", volume->uuid);
     snprintf(path, sizeof path, "%s.index/index-info.txt", l->d->row->name);
-    status = pd_index_info_encode(&info, &text) == PD_OK ? PD_OK : pd_error_memory(err, "index");
+    status = encode_info(l->d, &info, &text, err);
     if (status == PD_OK) {
         status = pd_tar_file(tar, path, text.data, text.len, info.created / PD_NS_PER_S, err);
     }

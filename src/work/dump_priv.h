@@ -23,6 +23,7 @@
 #include "dump_book.h"
 #include "pairdump/claim.h"
 #include "pairdump/dump.h"
+#include "pairdump/index.h"
 #include "pairdump/pool.h"
 
 /* One copy of an archive as this run knows it. status: PD_OK once it is as good as the policy asks;
@@ -98,6 +99,7 @@ struct pd_dumping {
                                 of one run apart */
     pthread_mutex_t lock;    /* of what follows, and while the caller of the dump is told */
     struct pd_dump_row *row; /* the summary's */
+    struct pd_buf problem_lines; /* for indexes, as many as fit one */
     uint64_t need;           /* bytes that are still to be written to each copy, about */
     bool verifying;          /* the row is in that state */
     size_t lanes_left;       /* of those that run */
@@ -225,6 +227,8 @@ enum pd_status pd_dump_judge(struct pd_dumping *d);
 /* dump_index.c */
 /* Writes the index of the pair's archives to every live copy. A copy that refuses is degraded. */
 PD_MUST_USE enum pd_status pd_dump_write_indexes(struct pd_dump_lane *l, struct pd_error *err);
+/* What goes with its archives and indexes, so that a catalog can be made of these. */
+void pd_dump_facts(const struct pd_dumping *d, struct pd_index_facts *out);
 /* The index of a copy could not be written, or not be read back. */
 void pd_dump_lose_index(struct pd_dump_lane *l, size_t copy, const struct pd_error *why);
 

@@ -30,6 +30,7 @@ static enum pd_status produce(void *arg, struct pd_ring *ring, struct pd_error *
 {
     struct writing *w = arg;
     struct pd_dump_lane *l = w->lane;
+    struct pd_index_facts facts;
     struct pd_encode_job job = {.env = l->d->env,
                                 .source = l->source,
                                 .batch = w->batch,
@@ -37,10 +38,13 @@ static enum pd_status produce(void *arg, struct pd_ring *ring, struct pd_error *
                                 .dump_uuid = l->d->row->uuid,
                                 .host = l->d->row->host,
                                 .roots = l->d->row->roots,
+                                .facts = &facts,
                                 .record_size = pd_pool_config(l->pool)->block_size,
                                 .on_problem = pd_dump_take_problem,
                                 .problem_arg = &l->problems};
 
+    pd_dump_facts(l->d, &facts);
+    facts.host[0] = facts.roots[0] = '\0'; /* bag-info has them anyway */
     return pd_encode(&job, ring, 0, &w->toc, err);
 }
 
