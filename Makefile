@@ -109,7 +109,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
 
 # ---- set-up and checks; each does all that it needs by itself ----
 
-.PHONY: deps test-deps demo check check-unit check-cli check-vm check-fuzz lint bench try install tools
+.PHONY: deps test-deps demo check check-unit check-cli check-vm check-fuzz check-campaign campaign lint bench try install tools
 deps:
 	@bin/install-deps
 test-deps:
@@ -122,7 +122,8 @@ demo: deps
 
 check: test-deps
 	@$(MAKE) --no-print-directory -j2 all units tools
-	@$(MAKE) --no-print-directory check-unit check-cli check-fuzz lint
+	@$(MAKE) --no-print-directory check-unit check-cli check-fuzz \
+	    check-campaign lint
 
 check-unit: units tools
 	@CMOCKA_MESSAGE_OUTPUT=TAP prove -j2 --exec '' $(UNIT)
@@ -144,6 +145,15 @@ check-fuzz:
 	@$(MAKE) --no-print-directory -j2 BUILD=build-fuzz CC=clang SAN=address,undefined OPT=-O1 \
 	    FUZZ_ENGINE=-fsanitize=fuzzer fuzzers
 	@BUILD=build-fuzz SECONDS_EACH=$(FUZZ_SECONDS) prove tests/fuzz/run.t
+
+# Damage by the hundred, judged by a reader that shares no code with the program; in short, and for
+# hours. CAMPAIGN_SEED chooses other trials.
+check-campaign: all
+	@prove tests/campaign/*.t
+
+campaign: all
+	@CAMPAIGN=long prove -v tests/campaign/*.t
+	@$(MAKE) --no-print-directory check-fuzz FUZZ_SECONDS=600
 
 lint: lib
 	@bin/lint $(BUILD)
