@@ -57,11 +57,12 @@ static struct pd_copy_row make_copy(struct cat_case *c, const struct trio *t, in
 
 static enum pd_status held(struct cat_case *c, unsigned copies)
 {
+    const struct pd_held_terms terms = {.copies = copies};
     struct pd_item item = cat_item("/data/a");
-    enum pd_status why = PD_INTERNAL;
+    struct pd_held out = {PD_INTERNAL, 0};
 
-    cat_ok(c, pd_catalog_held(c->catalog, &item, copies, &why, &c->err));
-    return why;
+    cat_ok(c, pd_catalog_held(c->catalog, &item, &terms, &out, &c->err));
+    return out.why;
 }
 
 static struct pd_dump_row dump_of(struct cat_case *c)
