@@ -354,6 +354,24 @@ enum pd_status pd_index_decode(const char *text, size_t len, struct pd_toc *toc,
 
 /* ---- index-info.txt ---- */
 
+/* What older indexes do not have. */
+static enum pd_status encode_more(const struct pd_index_info *info, struct pd_buf *out)
+{
+    enum pd_status status = PD_OK;
+
+    if (info->pair > 0)
+        status = pd_bag_info_line(out, "Volume-Pair", "%llu", ull(info->pair));
+    if (status == PD_OK)
+        status = pd_index_facts_encode("Dump-", &info->facts, out);
+    if (status == PD_OK && info->skipped > 0)
+        status = pd_bag_info_line(out, "Dump-Skipped", "%llu", ull(info->skipped));
+    if (status == PD_OK && info->problems > 0)
+        status = pd_bag_info_line(out, "Dump-Problems", "%llu", ull(info->problems));
+    if (status == PD_OK && info->lines != NULL)
+        status = pd_buf_puts(out, info->lines);
+    return status;
+}
+
 enum pd_status pd_index_info_encode(const struct pd_index_info *info, struct pd_buf *out)
 {
     bool sha256 = info->alg == PD_DIGEST_SHA256;
@@ -379,17 +397,7 @@ enum pd_status pd_index_info_encode(const struct pd_index_info *info, struct pd_
         status = pd_bag_info_line(out, "Created", "%s", created);
     if (status == PD_OK)
         status = pd_bag_info_line(out, "Software", "pairdump " PD_VERSION);
-    if (status == PD_OK && info->pair > 0)
-        status = pd_bag_info_line(out, "Volume-Pair", "%llu", ull(info->pair));
-    if (status == PD_OK)
-        status = pd_index_facts_encode("Dump-", &info->facts, out);
-    if (status == PD_OK && info->skipped > 0)
-        status = pd_bag_info_line(out, "Dump-Skipped", "%llu", ull(info->skipped));
-    if (status == PD_OK && info->problems > 0)
-        status = pd_bag_info_line(out, "Dump-Problems", "%llu", ull(info->problems));
-    if (status == PD_OK && info->lines != NULL)
-        status = pd_buf_puts(out, info->lines);
-    return status;
+    return status == PD_OK ? encode_more(info, out) : status;
 }
 
 /* Reads the texts; gives the name of the first that is missing or wrong, NULL when all are good. */
