@@ -89,6 +89,7 @@ struct pd_archive_row {
     uint64_t seq;
     char name[128];
     uint64_t record_size, records, files, payload_bytes, payload_files, manifest_offset;
+    enum pd_digest_alg alg; /* of its files' digests */
 };
 
 struct pd_copy_row {

@@ -46,9 +46,10 @@ static enum pd_status insert_archive(struct pd_catalog *catalog, const struct pd
 {
     return pd_cat_run(catalog, err,
                       "INSERT INTO archive (dump_id, seq, name, record_size, records, files,"
-                      " payload_bytes, payload_files, manifest_offset)"
-                      " VALUES (?,?,?,?,0,0,0,0,0)",
-                      "iisi", a->dump_id, (int64_t)a->seq, a->name, (int64_t)a->record_size);
+                      " payload_bytes, payload_files, manifest_offset, digest_algorithm)"
+                      " VALUES (?,?,?,?,0,0,0,0,0,?)",
+                      "iisis", a->dump_id, (int64_t)a->seq, a->name, (int64_t)a->record_size,
+                      pd_digest_alg_info(a->alg)->name);
 }
 
 /* What a try before has made of it, which nobody knows of yet. */
@@ -166,11 +167,12 @@ static enum pd_status end_archive(struct pd_catalog *catalog, void *arg, struct 
     enum pd_status status = pd_cat_run(
         catalog, err,
         "UPDATE archive SET name = ?, record_size = ?, records = ?, files = ?, payload_bytes = ?,"
-        " payload_files = ?, manifest_offset = ?, record_digests = ? WHERE id = ?",
-        "siiiiiibi", toc->name, (int64_t)toc->record_size, (int64_t)toc->record_count,
+        " payload_files = ?, manifest_offset = ?, record_digests = ?, digest_algorithm = ?"
+        " WHERE id = ?",
+        "siiiiiibsi", toc->name, (int64_t)toc->record_size, (int64_t)toc->record_count,
         (int64_t)toc->file_count, (int64_t)toc->payload_bytes, (int64_t)toc->payload_files,
         (int64_t)toc->manifest_offset, toc->records, toc->record_count * sizeof *toc->records,
-        w->archive_id);
+        pd_digest_alg_info(toc->alg)->name, w->archive_id);
 
     if (status == PD_OK && pd_sql_changes(catalog->sql) != 1) {
         status = pd_error_set(err, PD_CATALOG, 0, "the archive is not in the catalog");
@@ -205,9 +207,10 @@ enum pd_status pd_catalog_archive_abandon(struct pd_catalog *catalog, int64_t ar
 
 #define ARCHIVE_COLUMNS                                                                            \
     "id, dump_id, seq, name, record_size, records, files, payload_bytes, payload_files,"           \
-    " manifest_offset"
+    " manifest_offset, digest_algorithm"
 
-static void read_archive(struct pd_sql_stmt *stmt, struct pd_archive_row *r)
+static enum pd_status read_archive(struct pd_sql_stmt *stmt, struct pd_archive_row *r,
+                                   struct pd_error *err)
 {
     memset(r, 0, sizeof *r);
     r->id = pd_sql_int(stmt, 0);
@@ -220,6 +223,7 @@ static void read_archive(struct pd_sql_stmt *stmt, struct pd_archive_row *r)
     r->payload_bytes = (uint64_t)pd_sql_int(stmt, 7);
     r->payload_files = (uint64_t)pd_sql_int(stmt, 8);
     r->manifest_offset = (uint64_t)pd_sql_int(stmt, 9);
+    return pd_cat_alg(stmt, 10, &r->alg, err);
 }
 
 enum pd_status pd_catalog_archives(struct pd_catalog *catalog, int64_t dump_id, pd_archive_fn fn,
@@ -233,8 +237,10 @@ enum pd_status pd_catalog_archives(struct pd_catalog *catalog, int64_t dump_id, 
         "SELECT " ARCHIVE_COLUMNS " FROM archive WHERE dump_id = ? ORDER BY seq", "i", dump_id);
 
     while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
-        read_archive(stmt, &r);
-        status = fn(arg, &r, err);
+        status = read_archive(stmt, &r, err);
+        if (status == PD_OK) {
+            status = fn(arg, &r, err);
+        }
     }
     pd_sql_reset(stmt);
     return status;
@@ -255,7 +261,7 @@ enum pd_status pd_catalog_archive_find(struct pd_catalog *catalog, int64_t dump_
         status = pd_sql_step(stmt, found, err);
     }
     if (status == PD_OK && *found) {
-        read_archive(stmt, out);
+        status = read_archive(stmt, out, err);
     }
     pd_sql_reset(stmt);
     return status;

@@ -99,6 +99,16 @@ static const struct {
      "written, but without records:"},
     {"SELECT f.archive_id, f.seq FROM file f WHERE f.sha256 IS NOT NULL AND LENGTH(f.sha256) <> 32",
      "a file's digest is cut:"},
+    {"SELECT a.name, a.digest_algorithm FROM archive a WHERE a.digest_algorithm NOT IN"
+     " ('sha256', 'sha512', 'sha3-256', 'blake2b512')",
+     "digests of an algorithm that is not known:"},
+    {"SELECT f.archive_id, f.seq FROM archive a JOIN file f ON f.archive_id = a.id"
+     " WHERE a.digest_algorithm <> 'sha256' AND (f.sha256 IS NOT NULL OR LENGTH(f.digest) <>"
+     " CASE a.digest_algorithm WHEN 'sha3-256' THEN 32 ELSE 64 END)",
+     "a file's digest is cut, or not of its archive's algorithm:"},
+    {"SELECT f.archive_id, f.seq FROM file f JOIN archive a ON a.id = f.archive_id"
+     " WHERE f.digest IS NOT NULL AND a.digest_algorithm = 'sha256'",
+     "a file's digest is not SHA-256 as its archive's are:"},
     {"SELECT a.dump_id, a.seq FROM applied a WHERE a.seq < 1 OR NOT EXISTS"
      " (SELECT 1 FROM dump d WHERE d.id = a.dump_id)",
      "journal entries taken of no dump, or none of them:"},

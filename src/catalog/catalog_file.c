@@ -15,6 +15,14 @@ static enum pd_status bind_bytes(struct pd_sql_stmt *stmt, unsigned at, const vo
     return bytes ? pd_sql_bind_blob(stmt, at, bytes, len, err) : pd_sql_bind_null(stmt, at, err);
 }
 
+/* One column is for SHA-256, and one for all others; own: this is the file's. */
+static enum pd_status bind_digest(struct pd_sql_stmt *stmt, unsigned at,
+                                  const struct pd_toc_file *f, bool own, struct pd_error *err)
+{
+    return bind_bytes(stmt, at, own && f->has_digest ? f->digest : NULL,
+                      pd_digest_alg_info(f->alg)->len, err);
+}
+
 /* In the order of the columns. Most files have no dev: NULL takes no room. */
 static enum pd_status bind_file(struct pd_sql_stmt *stmt, int64_t archive_id, int64_t seq,
                                 int64_t folder_id, const struct pd_toc_file *f,
@@ -47,12 +55,13 @@ static enum pd_status bind_file(struct pd_sql_stmt *stmt, int64_t archive_id, in
         status = bind_bytes(stmt, NUMBERS + 1, name, strlen(name), err);
     }
     if (status == PD_OK) {
-        status =
-            bind_bytes(stmt, NUMBERS + 2, f->has_digest ? f->digest : NULL, PD_SHA256_LEN, err);
+        status = bind_digest(stmt, NUMBERS + 2, f, f->alg == PD_DIGEST_SHA256, err);
     }
-    return status == PD_OK
-               ? bind_bytes(stmt, NUMBERS + 3, f->link, f->link ? strlen(f->link) : 0, err)
-               : status;
+    if (status == PD_OK) {
+        status = bind_bytes(stmt, NUMBERS + 3, f->link, f->link ? strlen(f->link) : 0, err);
+    }
+    return status == PD_OK ? bind_digest(stmt, NUMBERS + 4, f, f->alg != PD_DIGEST_SHA256, err)
+                           : status;
 }
 
 enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
@@ -60,8 +69,8 @@ enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
 {
     static const char insert[] =
         "INSERT INTO file (archive_id, seq, folder_id, kind, state, mode, uid, gid, size, mtime,"
-        " mtime_ns, ctime, ctime_ns, ino, file_offset, file_length, dev, name, sha256, link)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+        " mtime_ns, ctime, ctime_ns, ino, file_offset, file_length, dev, name, sha256, link,"
+        " digest) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
     struct pd_sql_stmt *stmt = NULL;
     uint64_t ready = 0;
     enum pd_status status = pd_sql_get(catalog->sql, insert, &stmt, err);
@@ -93,10 +102,44 @@ static enum pd_status put_bytes(struct pd_buf *buf, const void *bytes, size_t le
     return pd_buf_append(buf, bytes, len) == PD_OK ? PD_OK : pd_error_memory(err, "path");
 }
 
-enum pd_status pd_cat_file_row(struct pd_sql_stmt *stmt, struct pd_buf *buf,
+enum pd_status pd_cat_alg(struct pd_sql_stmt *stmt, unsigned column, enum pd_digest_alg *alg,
+                          struct pd_error *err)
+{
+    char name[32];
+
+    pd_cat_text(stmt, column, name, sizeof name);
+    return pd_digest_alg_find(name, alg) ? PD_OK
+                                         : pd_error_set(err, PD_CATALOG, 0,
+                                                        "an archive in the catalog has digests of "
+                                                        "%s; this program knows " PD_DIGEST_NAMES,
+                                                        name);
+}
+
+enum { SHA256 = 14, DIGEST = 18 }; /* columns of PD_CAT_FILE_COLUMNS */
+
+/* Only the column of its algorithm may hold anything, and nothing of another length. */
+static enum pd_status take_digest(struct pd_sql_stmt *stmt, struct pd_toc_file *file,
+                                  struct pd_error *err)
+{
+    bool sha256 = file->alg == PD_DIGEST_SHA256;
+    unsigned own = sha256 ? SHA256 : DIGEST;
+    size_t len = 0;
+    const void *bytes = pd_sql_is_null(stmt, own) ? NULL : pd_sql_bytes(stmt, own, &len);
+
+    if (!pd_sql_is_null(stmt, sha256 ? DIGEST : SHA256) ||
+        (bytes && len != pd_digest_alg_info(file->alg)->len)) {
+        return pd_error_set(err, PD_CATALOG, 0, "a file's digest in the catalog is damaged");
+    }
+    if (bytes) {
+        pd_toc_set_digest(file, bytes);
+    }
+    return PD_OK;
+}
+
+enum pd_status pd_cat_file_row(struct pd_sql_stmt *stmt, enum pd_digest_alg alg, struct pd_buf *buf,
                                struct pd_toc_file *file, struct pd_error *err)
 {
-    size_t folder_len, name_len, link_len = 0, sha_len = 0;
+    size_t folder_len, name_len, link_len = 0;
     const char *folder = pd_sql_bytes(stmt, 16, &folder_len);
     enum pd_status status;
 
@@ -115,13 +158,10 @@ enum pd_status pd_cat_file_row(struct pd_sql_stmt *stmt, struct pd_buf *buf,
     file->ino = (uint64_t)pd_sql_int(stmt, 11);
     file->offset = (uint64_t)pd_sql_int(stmt, 12);
     file->length = (uint64_t)pd_sql_int(stmt, 13);
-    if (!pd_sql_is_null(stmt, 14)) {
-        const void *sha = pd_sql_bytes(stmt, 14, &sha_len);
-        if (sha_len != PD_SHA256_LEN) {
-            return pd_error_set(err, PD_CATALOG, 0, "a file's digest in the catalog is damaged");
-        }
-        memcpy(file->digest, sha, PD_SHA256_LEN);
-        file->has_digest = true;
+    file->alg = (uint8_t)alg;
+    status = take_digest(stmt, file, err);
+    if (status != PD_OK) {
+        return status;
     }
     pd_buf_clear(buf);
     status = put_bytes(buf, folder, folder_len, err);
@@ -153,7 +193,8 @@ static enum pd_status load_head(struct pd_catalog *catalog, int64_t archive_id,
     enum pd_status status =
         pd_cat_query(catalog, &stmt, err,
                      "SELECT a.name, d.uuid, a.seq, a.record_size, a.records, a.payload_bytes,"
-                     " a.payload_files, a.manifest_offset, a.record_digests FROM archive a"
+                     " a.payload_files, a.manifest_offset, a.record_digests, a.digest_algorithm"
+                     " FROM archive a"
                      " JOIN dump d ON d.id = a.dump_id WHERE a.id = ?",
                      "i", archive_id);
 
@@ -177,6 +218,9 @@ static enum pd_status load_head(struct pd_catalog *catalog, int64_t archive_id,
         if (len != records * sizeof *digests) {
             status = pd_error_set(err, PD_CATALOG, 0,
                                   "%s: its record digests in the catalog are damaged", toc->name);
+        }
+        if (status == PD_OK) {
+            status = pd_cat_alg(stmt, 9, &toc->alg, err);
         }
         for (uint64_t i = 0; i < records && status == PD_OK; i++) {
             status = pd_toc_add_record(toc, digests[i], err);
@@ -205,7 +249,7 @@ static enum pd_status load_files(struct pd_catalog *catalog, int64_t archive_id,
     for (*rows = 0;
          status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more; ++*rows) {
         *seq = pd_sql_int(stmt, PD_CAT_FILE_NEXT);
-        status = pd_cat_file_row(stmt, buf, &file, err);
+        status = pd_cat_file_row(stmt, toc->alg, buf, &file, err);
         if (status == PD_OK) {
             status = pd_toc_add_file(toc, &file, NULL, err);
         }

@@ -11,7 +11,7 @@
  */
 #define FOUND_BY(index)                                                                            \
     "SELECT /*! STRAIGHT_JOIN */ " PD_CAT_FILE_COLUMNS                                             \
-    ", p.id, a.id, a.seq, f.seq, p.name, a.name, p.started, p.copies"                              \
+    ", p.id, a.id, a.seq, f.seq, p.name, a.name, p.started, p.copies, a.digest_algorithm"          \
     " FROM file f /*! FORCE INDEX (" index ") */"                                                  \
     " CROSS JOIN folder d /*! FORCE INDEX (PRIMARY) */ ON d.id = f.folder_id"                      \
     " CROSS JOIN archive a /*! FORCE INDEX (PRIMARY) */ ON a.id = f.archive_id"                    \
@@ -74,8 +74,12 @@ static enum pd_status give(struct finder *finder, struct pd_sql_stmt *stmt, stru
     struct pd_toc_file file;
     char dump[128], archive[128];
     struct pd_found found = {.file = &file, .dump_name = dump, .archive_name = archive};
-    enum pd_status status = pd_cat_file_row(stmt, &finder->buf, &file, err);
+    enum pd_digest_alg alg = PD_DIGEST_SHA256;
+    enum pd_status status = pd_cat_alg(stmt, PD_CAT_FILE_NEXT + 8, &alg, err);
 
+    if (status == PD_OK) {
+        status = pd_cat_file_row(stmt, alg, &finder->buf, &file, err);
+    }
     finder->last_seq = pd_sql_int(stmt, PD_CAT_FILE_NEXT + 3);
     if (status != PD_OK || (finder->pattern && fnmatch(finder->pattern, file.path, 0) != 0)) {
         return status;

@@ -105,10 +105,16 @@ PD_MUST_USE enum pd_status pd_cat_folders_ahead(struct pd_catalog *catalog,
 /* A file row of "SELECT " PD_CAT_FILE_COLUMNS; path and link go to buf, which file points into. */
 #define PD_CAT_FILE_COLUMNS                                                                        \
     "f.kind, f.state, f.mode, f.uid, f.gid, f.size, f.mtime, f.mtime_ns, f.ctime, f.ctime_ns,"     \
-    " f.dev, f.ino, f.file_offset, f.file_length, f.sha256, f.link, d.path, f.name"
-enum { PD_CAT_FILE_NEXT = 18 };
-PD_MUST_USE enum pd_status pd_cat_file_row(struct pd_sql_stmt *stmt, struct pd_buf *buf,
-                                           struct pd_toc_file *file, struct pd_error *err);
+    " f.dev, f.ino, f.file_offset, f.file_length, f.sha256, f.link, d.path, f.name,"               \
+    " f.digest"
+enum { PD_CAT_FILE_NEXT = 19 };
+/* alg: that of its archive. */
+PD_MUST_USE enum pd_status pd_cat_file_row(struct pd_sql_stmt *stmt, enum pd_digest_alg alg,
+                                           struct pd_buf *buf, struct pd_toc_file *file,
+                                           struct pd_error *err);
+/* An archive's digest_algorithm; PD_CATALOG if it is none that is known here. */
+PD_MUST_USE enum pd_status pd_cat_alg(struct pd_sql_stmt *stmt, unsigned column,
+                                      enum pd_digest_alg *alg, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_cat_files_add(struct pd_catalog *catalog, int64_t archive_id,
                                             const struct pd_toc *toc, struct pd_error *err);
 

@@ -100,11 +100,16 @@ static const char *const version_4[] = {
 /* When all of a volume was last read back is asked of its copies: what stood here was the time of
  * one. */
 #define AGES_BY_COPIES "UPDATE volume SET last_verified = 0"
+#define SAY_SHA256     "UPDATE archive SET digest_algorithm = 'sha256' WHERE digest_algorithm = ''"
 
 static const char *const version_5[] = {
     /* the volume that this one was made in place of; 0: none */
     "ALTER TABLE volume ADD COLUMN replaces BIGINT NOT NULL DEFAULT 0",
     AGES_BY_COPIES,
+    /* Files may have digests of other algorithms than SHA-256, one for all files of an archive. The
+     * column sha256 holds what its name says; digests of others stand in digest. */
+    "ALTER TABLE archive ADD COLUMN digest_algorithm VARCHAR(31) NOT NULL DEFAULT 'sha256'",
+    "ALTER TABLE file ADD COLUMN digest @BLOB",
     NULL,
 };
 
@@ -351,5 +356,8 @@ enum pd_status pd_schema_amend(struct pd_sql *sql, uint64_t from, struct pd_erro
 {
     enum pd_status status = from < 3 ? pd_sql_exec(sql, NAME_RESERVED, err) : PD_OK;
 
-    return status == PD_OK && from < 5 ? pd_sql_exec(sql, AGES_BY_COPIES, err) : status;
+    if (status == PD_OK && from < 5) {
+        status = pd_sql_exec(sql, AGES_BY_COPIES, err);
+    }
+    return status == PD_OK && from < 5 ? pd_sql_exec(sql, SAY_SHA256, err) : status;
 }

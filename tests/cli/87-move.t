@@ -48,19 +48,23 @@ exits 0 "and to go on with" $PD dump --name three --to "disk:$T/a" --to "disk:$T
 exits 2 "a catalog that is not empty is left alone" $PD catalog import "$T/first"
 
 # as versions before wrote it
-sed -E '1s/schema=5/schema=3/; /^volume/s/\tretain_until=.*$//' "$T/first" >"$T/three"
+sed -E '1s/schema=5/schema=3/; /^volume/s/\tretain_until=.*$//; /^archive/s/\tdigest_algorithm=.*$//' \
+    "$T/first" >"$T/three"
 export XDG_STATE_HOME=$T/three-state
 exits 0 "an export of schema 3 is taken" $PD catalog import "$T/three"
 same "$(catalog_sql "SELECT DISTINCT retain_until || ':' || medium || ':' FROM volume")" "0::" \
     "without dates and barcodes"
+same "$(catalog_sql "SELECT DISTINCT digest_algorithm FROM archive")" sha256 "digests are SHA-256"
 
-sed -E '1s/schema=5/schema=4/; /^volume/s/\treplaces=.*$//' "$T/first" >"$T/four"
+sed -E '1s/schema=5/schema=4/; /^volume/s/\treplaces=.*$//; /^archive/s/\tdigest_algorithm=.*$//' \
+    "$T/first" >"$T/four"
 export XDG_STATE_HOME=$T/four-state
 exits 0 "an export of schema 4 is taken" $PD catalog import "$T/four"
 same "$(catalog_sql "SELECT DISTINCT replaces FROM volume")" 0 "no volume replaces another"
 
 # without hosts, what was reserved as bad
-sed -E '1s/schema=5/schema=2/; /^volume/s/\thost=.*$//' "$T/first" |
+sed -E '1s/schema=5/schema=2/; /^volume/s/\thost=.*$//; /^archive/s/\tdigest_algorithm=.*$//' \
+    "$T/first" |
     sed -E '/^volume.*PD200001/{s/state=[a-z]+/state=bad/;s/tape_files=[0-9]+/tape_files=0/}' >"$T/older"
 export XDG_STATE_HOME=$T/older-state
 exits 0 "an older export is taken" $PD catalog import "$T/older"

@@ -194,6 +194,8 @@ static void an_older_catalog_is_migrated(void **state)
         }
     }
     cat_sql(c, "ALTER TABLE volume DROP COLUMN replaces");
+    cat_sql(c, "ALTER TABLE file DROP COLUMN digest");
+    cat_sql(c, "ALTER TABLE archive DROP COLUMN digest_algorithm");
     cat_sql(c, "ALTER TABLE volume DROP COLUMN reserved_by");
     cat_sql(c, "ALTER TABLE volume DROP COLUMN medium");
     if (!server) {
@@ -222,6 +224,8 @@ static void an_older_catalog_is_migrated(void **state)
 static void a_catalog_of_schema_3_is_migrated(void **state)
 {
     static const char *const undo[] = {"ALTER TABLE volume DROP COLUMN replaces",
+                                       "ALTER TABLE file DROP COLUMN digest",
+                                       "ALTER TABLE archive DROP COLUMN digest_algorithm",
                                        "DROP TABLE drive_report",
                                        "ALTER TABLE volume DROP COLUMN medium",
                                        "ALTER TABLE volume DROP COLUMN retain_until"};
@@ -1619,9 +1623,9 @@ static void an_export_is_stable_text(void **state)
         "archive\tid=1\tdump_id=1\tseq=1\tname=d1.1\trecord_size=65536\trecords=1\tfiles=1"
         "\tpayload_bytes=512\tpayload_files=1\tmanifest_offset=1024\trecord_digests=";
     static const char tail[] =
-        "\n"
+        "\tdigest_algorithm=sha256\n"
         "archive\tid=2\tdump_id=1\tseq=2\tname=d1.2\trecord_size=65536\trecords=0\tfiles=0"
-        "\tpayload_bytes=0\tpayload_files=0\tmanifest_offset=0\n"
+        "\tpayload_bytes=0\tpayload_files=0\tmanifest_offset=0\tdigest_algorithm=sha256\n"
         "copy\tid=1\tarchive_id=1\tvolume_id=1\tcopy=1\ttape_file=1\tstate=bad\treason=bad-file"
         "\tmessage=bad%25\tchanged=6\n"
         "copy\tid=2\tarchive_id=2\tvolume_id=1\tcopy=1\ttape_file=2\tstate=writing\treason=ok"
