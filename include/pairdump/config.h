@@ -13,6 +13,7 @@
 #define PAIRDUMP_CONFIG_H
 
 #include "pairdump/activity.h"
+#include "pairdump/digest_alg.h"
 #include "pairdump/progress.h"
 
 enum pd_verify_mode { PD_VERIFY_FULL, PD_VERIFY_SAMPLE, PD_VERIFY_NONE };
@@ -41,6 +42,7 @@ struct pd_pool_config {
     uint64_t capacity;   /* bytes one volume may hold; 0: what the medium says */
     uint64_t reserve;    /* bytes kept free on each disk; default 64 MiB */
     struct pd_verify_policy verify; /* default full */
+    enum pd_digest_alg digest;      /* of the files; default: that of [pairdump] */
     bool verify_swap;               /* tapes change drives before they are verified; default no */
 };
 
@@ -56,6 +58,7 @@ struct pd_config {
     char *state_dir;       /* default: $XDG_STATE_HOME/pairdump, ~/.local/state/pairdump, or
                               /var/lib/pairdump for root */
     uint64_t buffer;       /* bytes of the block ring; default 64 MiB */
+    enum pd_digest_alg digest; /* for pools that say nothing; default SHA-256 */
     uint64_t stall_ns;     /* default 15 min */
     uint64_t media_wait_ns;   /* how long a volume is asked of the operator for; default 0: not */
     unsigned stream_mark; /* percent of the ring that are filled before a tape starts; default 90 */

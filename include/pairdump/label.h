@@ -3,9 +3,9 @@
  *
  * volume-info.txt holds "Label: value" lines (as bag-info.txt of RFC 8493): Pairdump-Format,
  * Volume-Label, Volume-UUID, Pool, Copy-Number, Partner (repeated: "<copy> <label> <uuid>"),
- * Block-Size, Created, Software. README.txt tells how to restore with mt, dd, tar and sha256sum.
- * The tar is padded with zeros to whole records of the block size. Unknown lines are skipped; a
- * format version above ours is PD_UNSUPPORTED.
+ * Block-Size, Created, Software. README.txt tells how to restore with mt, dd, tar and sha256sum (or
+ * what makes the digests at hand). The tar is padded with zeros to whole records of the block size.
+ * Unknown lines are skipped; a format version above ours is PD_UNSUPPORTED.
  */
 #ifndef PAIRDUMP_LABEL_H
 #define PAIRDUMP_LABEL_H

@@ -14,7 +14,7 @@
 /* A run beats every 20 s: three beats may be late. */
 #define CLAIM_LIMIT_MIN_NS (UINT64_C(60) * (uint64_t)PD_NS_PER_S)
 
-enum value_type { TEXT, SIZE, COUNT, UNSIGNED, DURATION, PREFIX, BLOCK, VERIFY, YES_NO };
+enum value_type { TEXT, SIZE, COUNT, UNSIGNED, DURATION, PREFIX, BLOCK, VERIFY, DIGEST, YES_NO };
 
 /* The one table of keys. Ranges are inclusive; max 0: no limit. */
 struct key {
@@ -45,6 +45,7 @@ static const struct key main_keys[] = {
     MAIN("stream-mark", UNSIGNED, stream_mark, 1, 100),
     MAIN("sync-bytes", SIZE, sync_bytes, 0, 0),
     MAIN("sync-interval", DURATION, sync_ns, 0, 0),
+    MAIN("digest", DIGEST, digest, 0, 0),
     {NULL, TEXT, 0, 0, 0},
 };
 static const struct key catalog_keys[] = {
@@ -73,6 +74,7 @@ static const struct key pool_keys[] = {
     POOL("capacity", SIZE, capacity, 0, 0),
     POOL("reserve", SIZE, reserve, 0, 0),
     POOL("verify", VERIFY, verify, 0, 0),
+    POOL("digest", DIGEST, digest, 0, 0),
     POOL("verify-swap", YES_NO, verify_swap, 0, 0),
     {NULL, TEXT, 0, 0, 0},
 };
@@ -206,12 +208,16 @@ static enum pd_status set_value(const struct reading *reading, const struct key 
     case VERIFY:
         valid = pd_verify_policy_parse(value, field);
         break;
+    case DIGEST:
+        valid = pd_digest_alg_find(value, field);
+        break;
     default:
         valid = set_number(key, field, value);
     }
     if (!valid) {
-        return pd_error_set(err, PD_CONFIG, 0, "%s:%d: \"%s\" is no good value for %s",
-                            reading->name, line, value, key->name);
+        return pd_error_set(err, PD_CONFIG, 0, "%s:%d: \"%s\" is no good value for %s%s",
+                            reading->name, line, value, key->name,
+                            key->type == DIGEST ? "; give one of " PD_DIGEST_NAMES : "");
     }
     return PD_OK;
 }
@@ -227,6 +233,7 @@ static enum pd_status add_pool(struct pd_config *config, const char *name, void 
     config->pools = pools;
     enum pd_status status = pd_pool_config_init(name, &pools[config->pool_count], err);
     if (status == PD_OK) {
+        pools[config->pool_count].digest = PD_DIGEST_ALGS; /* not said */
         *base = &pools[config->pool_count++];
     }
     return status;
@@ -387,6 +394,16 @@ static enum pd_status count_copies(struct pd_config *config, const char *name, s
     return PD_OK;
 }
 
+/* [pairdump] may stand behind the pools. */
+static void pass_down_digest(struct pd_config *config)
+{
+    for (size_t i = 0; i < config->pool_count; i++) {
+        if (config->pools[i].digest == PD_DIGEST_ALGS) {
+            config->pools[i].digest = config->digest;
+        }
+    }
+}
+
 static char *default_state_dir(const char *(*getenv_fn)(const char *name))
 {
     struct pd_buf buf = PD_BUF_INIT;
@@ -445,6 +462,7 @@ enum pd_status pd_config_parse(const char *text, size_t len, const char *name,
         status = read_lines(*out, text, len, name, take_pair, err);
     }
     if (status == PD_OK) {
+        pass_down_digest(*out);
         status = count_copies(*out, name, err);
     }
     if (status == PD_OK && (*out)->state_dir[0] != '/') {

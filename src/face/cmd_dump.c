@@ -18,6 +18,7 @@ const struct pd_option pd_cmd_dump_options[] = {
     {"capacity", 0, "SIZE", "bytes that one volume may hold"},
     {"reserve", 0, "SIZE", "bytes kept free on each disk (default 64M)"},
     {"verify", 0, "POLICY", "full (default), sample=25%, or none"},
+    {"digest", 0, "NAME", PD_DIGEST_NAMES},
     {"incremental", 0, NULL, "leave out what all copies verified already hold unchanged"},
     {"dry-run", 'n', NULL, "say what would be done, and change nothing"},
     {"name", 0, "NAME", "name of the dump (default HOST-DATE-TIME)"},

@@ -133,12 +133,16 @@ static enum pd_status show_archive(void *arg, const struct pd_archive_row *row,
                                    struct pd_error *err)
 {
     struct show_view *view = arg;
+    const struct pd_digest_info *alg = pd_digest_alg_info(row->alg);
     char bytes[24];
 
     if (!view->list) {
         pd_format_size(row->records * row->record_size, bytes, sizeof bytes);
-        fprintf(view->face->out, "  %s  %s in %" PRIu64 " records, %" PRIu64 " files\n", row->name,
-                bytes, row->records, row->files);
+        fprintf(view->face->out,
+                "  %s  %s in %" PRIu64 " records, %" PRIu64 " files with their %s\n", row->name,
+                bytes, row->records, row->files, alg->title);
+    } else { /* all archives of a dump have the same */
+        json_object_set_new(view->face->json, "digest_algorithm", json_string(alg->name));
     }
     return pd_catalog_copies(view->catalog, row->id, 0, show_copy, view, err);
 }

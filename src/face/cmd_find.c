@@ -27,7 +27,8 @@ static json_t *json_found(const struct pd_found *found)
 {
     const struct pd_toc_file *file = found->file;
     char kind[2] = {file->kind, '\0'};
-    char hex[PD_SHA256_TEXT];
+    const struct pd_digest_info *alg = pd_digest_alg_info(file->alg);
+    char hex[PD_DIGEST_TEXT];
     json_t *item = json_object();
 
     json_object_set_new(item, "path", pd_render_json_path(file->path));
@@ -37,8 +38,12 @@ static json_t *json_found(const struct pd_found *found)
     json_object_set_new(item, "mode", json_integer((json_int_t)file->mode));
     json_object_set_new(item, "mtime", json_integer((json_int_t)file->mtime));
     if (file->has_digest) {
-        pd_hex_encode(file->digest, PD_SHA256_LEN, hex);
-        json_object_set_new(item, "sha256", json_string(hex));
+        pd_hex_encode(file->digest, alg->len, hex);
+        json_object_set_new(item, "digest_algorithm", json_string(alg->name));
+        json_object_set_new(item, "digest", json_string(hex));
+        if (file->alg == PD_DIGEST_SHA256) {
+            json_object_set_new(item, "sha256", json_string(hex));
+        }
     }
     if (file->link) {
         json_object_set_new(item, "link", pd_render_json_path(file->link));

@@ -144,11 +144,27 @@ static enum pd_status lay_pairs(const struct pd_args *args, struct pd_pool_confi
     return status;
 }
 
+static enum pd_status lay_words(const struct pd_args *args, struct pd_pool_config *pool,
+                                struct pd_error *err)
+{
+    const char *verify = pd_args_get(args, "verify");
+    const char *digest = pd_args_get(args, "digest");
+
+    if (verify && !pd_verify_policy_parse(verify, &pool->verify)) {
+        return pd_error_set(err, PD_USAGE, 0,
+                            "--verify takes full, none or sample=1%%..100%%, not \"%s\"", verify);
+    }
+    if (digest && !pd_digest_alg_find(digest, &pool->digest)) {
+        return pd_error_set(err, PD_USAGE, 0,
+                            "--digest takes one of " PD_DIGEST_NAMES ", not \"%s\"", digest);
+    }
+    return PD_OK;
+}
+
 static enum pd_status lay_options(const struct pd_args *args, struct pd_pool_config *pool,
                                   struct pd_error *err)
 {
     enum pd_status status;
-    const char *verify = pd_args_get(args, "verify");
 
     if ((status = pd_args_size(args, "batch-size", &pool->batch_size, err)) != PD_OK ||
         (status = pd_args_u64(args, "batch-files", &pool->batch_files, err)) != PD_OK ||
@@ -167,11 +183,7 @@ static enum pd_status lay_options(const struct pd_args *args, struct pd_pool_con
                             "--block-size is a power of two from 64K to 4M, not %" PRIu64,
                             pool->block_size);
     }
-    if (verify && !pd_verify_policy_parse(verify, &pool->verify)) {
-        return pd_error_set(err, PD_USAGE, 0,
-                            "--verify takes full, none or sample=1%%..100%%, not \"%s\"", verify);
-    }
-    return PD_OK;
+    return lay_words(args, pool, err);
 }
 
 enum pd_status pd_face_pool(struct pd_face *face, const struct pd_args *args,
@@ -211,6 +223,7 @@ enum pd_status pd_face_pool(struct pd_face *face, const struct pd_args *args,
     } else {
         status = pd_pool_config_init("default", pool, err);
         if (status == PD_OK) {
+            pool->digest = face->config->digest;
             status = take_targets(urls, count, pool, err);
         }
     }

@@ -59,6 +59,7 @@ struct pd_dump_book {
     uint64_t index_size;
     int64_t dump_id;
     char dump_uuid[PD_UUID_TEXT];
+    enum pd_digest_alg alg;  /* of the archives that it begins; set before it is started */
     pthread_mutex_t writing; /* of journal and index: several threads write things down */
     pthread_mutex_t lock;    /* of held */
     struct {

@@ -83,8 +83,10 @@ static enum pd_status put_info(struct pd_dump_lane *l, size_t copy, uint64_t arc
                                struct pd_tar_writer *tar, struct pd_error *err)
 {
     const struct pd_volume_row *volume = &pd_pool_copy(l->pool, copy)->volume;
-    struct pd_index_info info = {
-        .archives = archives, .created = pd_clock_utc(l->d->env->clock), .pair = volume->pair};
+    struct pd_index_info info = {.archives = archives,
+                                 .alg = pd_pool_config(l->pool)->digest,
+                                 .created = pd_clock_utc(l->d->env->clock),
+                                 .pair = volume->pair};
     struct pd_buf text = PD_BUF_INIT;
     char path[300];
     enum pd_status status;

@@ -87,6 +87,10 @@ enum pd_status pd_plan_save(struct pd_dumping *d, struct pd_error *err)
     if (status == PD_OK) {
         status = pd_book_option(&d->book, "label-prefix", pool->label_prefix, err);
     }
+    if (status == PD_OK) {
+        status = pd_book_option(&d->book, "digest", pd_digest_alg_info(pool->digest)->name, err);
+    }
+    d->book.alg = pool->digest;
     return status == PD_OK ? pd_book_option(&d->book, "verify", policy, err) : status;
 }
 
@@ -200,6 +204,9 @@ enum pd_status pd_plan_take(struct pd_dump_plan *plan, const char *key, const ch
         return replace(&pool->copies[pool->copy_count++], value, err);
     }
     if (strcmp(key, "verify") == 0 && pd_verify_policy_parse(value, &pool->verify)) {
+        return PD_OK;
+    }
+    if (strcmp(key, "digest") == 0 && pd_digest_alg_find(value, &pool->digest)) {
         return PD_OK;
     }
     return take_number(plan, key, value, err);

@@ -164,7 +164,7 @@ static enum pd_status take_listed(struct pd_catalog *catalog, struct pd_dump_boo
 static enum pd_status take_begin(struct pd_catalog *catalog, struct pd_dump_book *book,
                                  struct reader *r, struct pd_error *err)
 {
-    struct pd_archive_row archive = {.dump_id = book->dump_id};
+    struct pd_archive_row archive = {.dump_id = book->dump_id, .alg = book->alg};
     struct pd_copy_row *copies = calloc(PD_COPIES_MAX, sizeof *copies);
     size_t n = 0;
     enum pd_status status = copies ? PD_OK : pd_error_memory(err, "copies");

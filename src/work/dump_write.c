@@ -40,6 +40,7 @@ static enum pd_status produce(void *arg, struct pd_ring *ring, struct pd_error *
                                 .roots = l->d->row->roots,
                                 .facts = &facts,
                                 .record_size = pd_pool_config(l->pool)->block_size,
+                                .alg = pd_pool_config(l->pool)->digest,
                                 .on_problem = pd_dump_take_problem,
                                 .problem_arg = &l->problems};
 
@@ -200,6 +201,7 @@ static enum pd_status name_archive(struct writing *w, const struct pd_ended_list
     w->row.dump_id = l->d->row->id;
     w->row.seq = w->batch->seq;
     w->row.record_size = pd_pool_config(l->pool)->block_size;
+    w->row.alg = pd_pool_config(l->pool)->digest;
     memcpy(w->row.name, w->name, sizeof w->row.name);
     w->begun = w->kept = false;
     w->waits = pd_ended_waits(l);

@@ -234,6 +234,7 @@ enum pd_status pd_story_read(struct pd_dump_book *book, struct pd_story *story,
     }
     story->plan.options.source.paths = story->plan.paths;
     story->plan.options.source.excludes = story->plan.excludes;
+    book->alg = story->plan.pool.digest;
     pd_entry_release(&entry);
     return status;
 }

@@ -161,6 +161,10 @@ static const struct {
     {"pairdump", "stream-mark", {"1", "90", "100"}, {"", "0", "101", "90%", "4294967386"}},
     {"pairdump", "sync-bytes", {"0", "32G"}, {"", "-1", "x"}},
     {"pairdump", "sync-interval", {"0", "5m", "1h"}, {"", "-1s", "x"}},
+    {"pairdump",
+     "digest",
+     {"sha256", "sha512", "sha3-256", "blake2b512"},
+     {"", "md5", "SHA256", "sha3256", "sha-256"}},
     {"catalog", "url", {"sqlite:/x", "mysql:"}, {"", "#x", "a\t#b"}},
     {"catalog", "credentials", {"/x"}, {""}},
     {"catalog", "wait", {"0", "30s", "1h"}, {"", "x", "-1s"}},
@@ -186,6 +190,10 @@ static const struct {
      "verify",
      {"full", "none", "sample=1%", "sample=100%"},
      {"", "Full", "sample", "sample=0%", "sample=101%", "sample=25", "sample=%"}},
+    {"pool p",
+     "digest",
+     {"sha256", "sha512", "sha3-256", "blake2b512"},
+     {"", "md5", "SHA256", "sha3256", "sha-256"}},
     {"pool p", "verify-swap", {"yes", "no"}, {"", "Yes", "1", "true", "on"}},
     {"retry default", "tries", {"1", "1000"}, {"", "0", "1001", "4294967299", "many"}},
     {"retry default", "delay", {"0", "10ms"}, {"", "-1", "1x"}},
@@ -225,6 +233,27 @@ static void test_every_key(void **state)
             parse_bad(text, "test.conf:", strcmp(table[k].key, "state-dir") ? table[k].key : "");
         }
     }
+}
+
+/* A pool has that of [pairdump], wherever that stands, unless it says its own. */
+static void test_digests_are_passed_down(void **state)
+{
+    struct pd_config *config = parse_ok("[pool a]\ncopy1=disk:/1\n"
+                                        "[pool b]\ncopy1=disk:/2\ndigest=sha256\n"
+                                        "[pairdump]\ndigest=blake2b512\n"
+                                        "[pool c]\ncopy1=disk:/3\ndigest=sha3-256\n");
+
+    (void)state;
+    assert_int_equal(config->digest, PD_DIGEST_BLAKE2B512);
+    assert_int_equal(pd_config_pool(config, "a")->digest, PD_DIGEST_BLAKE2B512);
+    assert_int_equal(pd_config_pool(config, "b")->digest, PD_DIGEST_SHA256);
+    assert_int_equal(pd_config_pool(config, "c")->digest, PD_DIGEST_SHA3_256);
+    pd_config_free(config);
+    config = parse_ok("[pool a]\ncopy1=disk:/1\n");
+    assert_int_equal(config->digest, PD_DIGEST_SHA256);
+    assert_int_equal(pd_config_pool(config, "a")->digest, PD_DIGEST_SHA256);
+    pd_config_free(config);
+    parse_bad("[pairdump]\ndigest=md5\n", "test.conf:2", PD_DIGEST_NAMES);
 }
 
 static void test_values_arrive(void **state)
@@ -665,6 +694,7 @@ int main(void)
         cmocka_unit_test(test_the_design_page_loads),
         cmocka_unit_test(test_every_key),
         cmocka_unit_test(test_values_arrive),
+        cmocka_unit_test(test_digests_are_passed_down),
         cmocka_unit_test(test_retries_start_from_default),
         cmocka_unit_test(test_structure_is_checked),
         cmocka_unit_test(test_copies_are_checked),
