@@ -77,7 +77,7 @@ struct pd_volume_row {
     /* counted by queries: */
     int64_t last_verified; /* since then all copies on it that count have been read back, but for
                               bad ones; 0: one never was, or none counts */
-    uint64_t archives, verified_copies, bad_copies;
+    uint64_t archives, verified_copies, bad_copies, written_copies;
     uint64_t drive_errors; /* reports of drives that had trouble with it */
 };
 
@@ -349,6 +349,19 @@ PD_MUST_USE enum pd_status pd_catalog_problems(struct pd_catalog *catalog, int64
 PD_MUST_USE enum pd_status pd_catalog_verifications(struct pd_catalog *catalog, int64_t copy_id,
                                                     int64_t volume_id, pd_verification_fn fn,
                                                     void *arg, struct pd_error *err);
+/* What an audit has to know of a copy that was written and not given up. */
+struct pd_copy_age {
+    int64_t id;
+    enum pd_copy_state state;
+    int64_t changed; /* of a verified or bad one: when it was last found to be so */
+    uint64_t bytes;
+    uint64_t read_ns; /* so long took reading it back when it was found good; 0: not known */
+};
+typedef enum pd_status (*pd_copy_age_fn)(void *arg, const struct pd_copy_age *age,
+                                         struct pd_error *err);
+/* Of a volume, by tape file. */
+PD_MUST_USE enum pd_status pd_catalog_copy_ages(struct pd_catalog *catalog, int64_t volume_id,
+                                                pd_copy_age_fn fn, void *arg, struct pd_error *err);
 typedef enum pd_status (*pd_damage_fn)(void *arg, const struct pd_damage *damage,
                                        struct pd_error *err);
 PD_MUST_USE enum pd_status pd_catalog_damage(struct pd_catalog *catalog, int64_t verification_id,

@@ -15,6 +15,10 @@ struct pd_check_options {
     const char *const *volumes;  /* labels; none and dump_id 0: everything */
     size_t volume_count;
     bool unverified_only;        /* leaves out copies that are not in state written */
+    bool (*wanted)(void *arg, int64_t copy_id);    /* leaves out what it says no to; may be NULL */
+    bool (*may_begin)(void *arg, int64_t copy_id); /* asked before a copy is read, perhaps more than
+                                    once; no: the rest of its volume is left. May be NULL */
+    void *choice_arg;
     const char *const *at;       /* target URLs to look for volumes before the catalog's places */
     size_t at_count;
     struct pd_retry retry;
@@ -25,6 +29,7 @@ struct pd_check_options {
 struct pd_check_summary {
     enum pd_status status;
     uint64_t archives, copies, good, bad, unreachable;
+    uint64_t left; /* not begun, as may_begin said: their recorded state counts */
     uint64_t
         missing; /* copies that the dumps were to have, and that were never begun, or given up */
     uint64_t bytes;

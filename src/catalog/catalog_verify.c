@@ -202,3 +202,31 @@ enum pd_status pd_catalog_damage(struct pd_catalog *catalog, int64_t verificatio
     pd_buf_free(&path);
     return status;
 }
+
+enum pd_status pd_catalog_copy_ages(struct pd_catalog *catalog, int64_t volume_id,
+                                    pd_copy_age_fn fn, void *arg, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    bool more = true;
+    enum pd_status status = pd_cat_query(
+        catalog, &stmt, err,
+        "SELECT c.id, c.state, c.changed, a.records, a.record_size,"
+        " (SELECT MAX(w.finished - w.started) FROM verification w WHERE w.copy_id = c.id"
+        " AND w.finished = c.changed AND w.status = 'ok' AND w.mode = 'full')"
+        " FROM copy c JOIN archive a ON a.id = c.archive_id WHERE c.volume_id = ?"
+        " AND c.state <> 'writing' AND c.reason <> ? ORDER BY c.tape_file, c.id",
+        "is", volume_id, pd_status_name(PD_GIVEN_UP));
+
+    while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
+        int64_t took = pd_sql_int(stmt, 5);
+        struct pd_copy_age age = {
+            .id = pd_sql_int(stmt, 0),
+            .state = (enum pd_copy_state)pd_cat_enum(stmt, 1, pd_cat_copy_states, PD_COPY_BAD + 1),
+            .changed = pd_sql_int(stmt, 2),
+            .bytes = (uint64_t)pd_sql_int(stmt, 3) * (uint64_t)pd_sql_int(stmt, 4),
+            .read_ns = took > 0 ? (uint64_t)took : 0};
+        status = fn(arg, &age, err);
+    }
+    pd_sql_reset(stmt);
+    return status;
+}

@@ -16,7 +16,8 @@
     " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad'"                  \
     " AND c.reason <> 'replaced'),"                                                               \
     " (SELECT COUNT(*) FROM drive_report r WHERE r.volume_id = v.id AND (r.alerts <> ''"           \
-    " OR r.write_uncorrected > 0 OR r.read_uncorrected > 0))"
+    " OR r.write_uncorrected > 0 OR r.read_uncorrected > 0)),"                                     \
+    " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'written')"
 
 bool pd_volume_is_elsewhere(const struct pd_volume_row *row)
 {
@@ -189,6 +190,7 @@ static void read_row(struct pd_sql_stmt *stmt, struct pd_volume_row *r)
     r->verified_copies = (uint64_t)pd_sql_int(stmt, 20);
     r->bad_copies = (uint64_t)pd_sql_int(stmt, 21);
     r->drive_errors = (uint64_t)pd_sql_int(stmt, 22);
+    r->written_copies = (uint64_t)pd_sql_int(stmt, 23);
 }
 
 enum pd_status pd_catalog_volumes(struct pd_catalog *catalog, pd_volume_row_fn fn, void *arg,

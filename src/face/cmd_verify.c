@@ -5,6 +5,7 @@
 #include "pairdump/registry.h"
 #include "pairdump/size.h"
 #include "render.h"
+#include "verify_view.h"
 
 const struct pd_option pd_cmd_verify_options[] = {
     {"dump", 0, "DUMP", "copies of one dump: name, UUID, or last"},
@@ -20,89 +21,19 @@ struct verify_view {
     uint64_t good, bad;
 };
 
-static void print_damage(FILE *out, const struct pd_verify_result *result)
-{
-    for (size_t i = 0; i < result->damage_count; i++) {
-        const struct pd_damage *damage = &result->damage[i];
-        fprintf(out, "    %s", pd_status_name(damage->status));
-        if (damage->has_record) {
-            fprintf(out, " record %" PRIu64, damage->record);
-        }
-        if (damage->path) {
-            fputs(" file ", out);
-            pd_render_print_path(out, damage->path);
-        }
-        fputc('\n', out);
-    }
-}
-
-static json_t *json_damage(const struct pd_verify_result *result)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < result->damage_count; i++) {
-        const struct pd_damage *damage = &result->damage[i];
-        json_t *item = json_object();
-        json_object_set_new(item, "status", json_string(pd_status_name(damage->status)));
-        if (damage->has_record) {
-            json_object_set_new(item, "record", pd_render_json_u64(damage->record));
-        }
-        if (damage->path) {
-            json_object_set_new(item, "file", pd_render_json_path(damage->path));
-        }
-        json_array_append_new(list, item);
-    }
-    return list;
-}
-
-static json_t *json_result(const struct pd_verify_result *result)
-{
-    json_t *item = json_object();
-
-    json_object_set_new(item, "volume", json_string(result->label));
-    json_object_set_new(item, "archive", pd_render_json_path(result->archive));
-    json_object_set_new(item, "tape_file", json_integer((json_int_t)result->tape_file));
-    json_object_set_new(item, "status", json_string(pd_status_name(result->status)));
-    json_object_set_new(item, "records", pd_render_json_u64(result->records));
-    json_object_set_new(item, "bad_records", pd_render_json_u64(result->bad_records));
-    json_object_set_new(item, "files", pd_render_json_u64(result->files));
-    json_object_set_new(item, "bad_files", pd_render_json_u64(result->bad_files));
-    json_object_set_new(item, "bytes", pd_render_json_u64(result->bytes));
-    json_object_set_new(item, "damage", json_damage(result));
-    if (result->status != PD_OK) {
-        json_object_set_new(item, "error", pd_render_json_error(&result->error));
-    }
-    return item;
-}
-
 static enum pd_status show_result(void *arg, const struct pd_verify_result *result,
                                   struct pd_error *err)
 {
     struct verify_view *view = arg;
-    FILE *out = view->face->out;
-    char archive[512];
 
     (void)err;
     *(result->status == PD_OK ? &view->good : &view->bad) += 1;
     if (view->results) {
-        json_array_append_new(view->results, json_result(result));
-        return PD_OK;
+        json_array_append_new(view->results, pd_verify_view_json(result));
+    } else {
+        pd_ticker_clear(view->face->ticker);
+        pd_verify_view_print(view->face->out, result);
     }
-    pd_ticker_clear(view->face->ticker);
-    if (result->status == PD_OK) {
-        fprintf(out, "%-8s  %-32s  ok, %" PRIu64 " records, %" PRIu64 " files\n", result->label,
-                result->archive, result->records, result->files);
-        return PD_OK;
-    }
-    pd_error_format(&result->error, archive, sizeof archive);
-    if (result->unread || result->status == PD_UNVERIFIED) {
-        fprintf(out, "%-8s  %-32s  %s: %s\n", result->label, result->archive,
-                result->unread ? "not read" : "in part", archive);
-        return PD_OK;
-    }
-    fprintf(out, "%-8s  %-32s  BAD: %" PRIu64 " records, %" PRIu64 " files: %s\n", result->label,
-            result->archive, result->bad_records, result->bad_files, archive);
-    print_damage(out, result);
     return PD_OK;
 }
 

@@ -31,6 +31,10 @@ const struct pd_command pd_command_table[] = {
      "Without arguments: every copy that the catalog knows. --target checks a volume by\n"
      "itself, without a catalog.",
      pd_cmd_verify_options, NULL, pd_cmd_verify},
+    {"audit", "[--budget TIME|SIZE] [--older-than AGE]", "read back what was longest not read",
+     "The volumes that were not read back for the longest time come first. Without --budget all\n"
+     "that are old enough are read.",
+     pd_cmd_audit_options, NULL, pd_cmd_audit},
     {"restore", "[--dump DUMP] [--to DIR] --all | PATTERN...", "bring files back",
      "A PATTERN is a source path (a folder takes all below it along) or a glob.\n"
      "Files go below DIR (default: the current folder) under their source path.",

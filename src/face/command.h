@@ -101,6 +101,7 @@ PD_MUST_USE enum pd_status pd_face_pool(struct pd_face *face, const struct pd_ar
 PD_COMMAND_DECLARE(dump);
 PD_COMMAND_DECLARE(resume);
 PD_COMMAND_DECLARE(verify);
+PD_COMMAND_DECLARE(audit);
 PD_COMMAND_DECLARE(restore);
 PD_COMMAND_DECLARE(ls);
 PD_COMMAND_DECLARE(find);

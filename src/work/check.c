@@ -176,6 +176,25 @@ static enum pd_status settle_rest(struct run *run, struct pd_check_volume *volum
     return status;
 }
 
+static bool may_begin(const struct run *run, const struct pd_check_copy *copy)
+{
+    const struct pd_check_options *options = run->options;
+
+    return options->may_begin == NULL || options->may_begin(options->choice_arg, copy->id);
+}
+
+/* No more of this volume is read: what was not asked for counts by its recorded state. */
+static void leave_rest(struct run *run, struct pd_check_volume *volume)
+{
+    while (volume->next_job < volume->job_count) {
+        struct pd_check_copy *copy = &run->plan.copies[volume->jobs[volume->next_job++]];
+
+        run->summary->left += !copy->settled;
+        copy->asked = copy->settled;
+    }
+    run->moved = true;
+}
+
 /* Copies whose writing never came to its end. */
 static enum pd_status settle_unwritten(struct run *run, struct pd_error *err)
 {
@@ -241,6 +260,13 @@ static enum pd_status launch(struct run *run, struct pd_check_volume *volume, co
         return status;
     if (place_is_taken(run, place)) {
         free(place); /* its turn comes later */
+        return PD_OK;
+    }
+    if (volume->next_job < volume->job_count &&
+        !may_begin(run, &run->plan.copies[volume->jobs[volume->next_job]])) {
+        free(place);
+        leave_rest(run, volume);
+        volume->turn = PD_CHECK_DONE;
         return PD_OK;
     }
     status = pd_verifier_start(run->env, url, volume->row.label, volume->row.uuid, copy,
@@ -367,6 +393,10 @@ static enum pd_status feed(struct run *run, struct pd_check_volume *volume, bool
         if (copy->settled) {
             volume->next_job++;
             continue;
+        }
+        if (volume->expect == NULL && !may_begin(run, copy)) {
+            leave_rest(run, volume);
+            return PD_OK;
         }
         status = PD_OK;
         if (volume->expect == NULL)

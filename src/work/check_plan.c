@@ -91,7 +91,9 @@ static enum pd_status take_copy(void *arg, const struct pd_copy_row *row, struct
     copy->asked = row->reason != PD_GIVEN_UP &&
                   (row->reason != PD_REPLACED || plan->volumes[volume].named) &&
                   (taking->options->volume_count == 0 || plan->volumes[volume].named) &&
-                  (!taking->options->unverified_only || row->state == PD_COPY_WRITTEN);
+                  (!taking->options->unverified_only || row->state == PD_COPY_WRITTEN) &&
+                  (taking->options->wanted == NULL ||
+                   taking->options->wanted(taking->options->choice_arg, row->id));
     return PD_OK;
 }
 

@@ -102,6 +102,14 @@ static enum pd_status status_of(const struct pd_check_copy *copy)
                                                                       : copy->status;
 }
 
+static bool is_asked(const struct pd_check_copy *copies, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (copies[i].asked)
+            return true;
+    return false;
+}
+
 /* The verdict on one archive. A copy not asked for counts as good only when it is recorded as
  * verified, and only to tell degraded from failed. */
 static enum pd_status judge(const struct pd_check_copy *copies, size_t count)
@@ -138,6 +146,8 @@ enum pd_status pd_check_sum(const struct pd_check_plan *plan, struct pd_check_su
 
         for (end = i; end < plan->copy_count && plan->copies[end].archive_id == first->archive_id;)
             end++;
+        if (!is_asked(first, end - i)) /* it was left */
+            continue;
         with_copies++;
         verdict = judge(first, end - i);
         if (verdict == PD_NO_MEMORY)
