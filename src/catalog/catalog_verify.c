@@ -147,6 +147,13 @@ static void read_row(struct pd_sql_stmt *stmt, struct pd_verification_row *r)
     pd_cat_text(stmt, 12, r->archive, sizeof r->archive);
 }
 
+/* Indexes serve the one who asks for a copy or a volume. */
+#define ROWS                                                                                       \
+    "SELECT w.id, w.copy_id, w.started, w.finished, w.mode, w.status, w.records, w.bad_records,"   \
+    " w.files, w.bad_files, w.message, v.label, a.name FROM verification w"                        \
+    " JOIN copy c ON c.id = w.copy_id JOIN volume v ON v.id = c.volume_id"                         \
+    " JOIN archive a ON a.id = c.archive_id"
+
 enum pd_status pd_catalog_verifications(struct pd_catalog *catalog, int64_t copy_id,
                                         int64_t volume_id, pd_verification_fn fn, void *arg,
                                         struct pd_error *err)
@@ -154,15 +161,17 @@ enum pd_status pd_catalog_verifications(struct pd_catalog *catalog, int64_t copy
     struct pd_sql_stmt *stmt = NULL;
     struct pd_verification_row row;
     bool more = true;
-    enum pd_status status = pd_cat_query(
-        catalog, &stmt, err,
-        "SELECT w.id, w.copy_id, w.started, w.finished, w.mode, w.status, w.records,"
-        " w.bad_records, w.files, w.bad_files, w.message, v.label, a.name FROM verification w"
-        " JOIN copy c ON c.id = w.copy_id JOIN volume v ON v.id = c.volume_id"
-        " JOIN archive a ON a.id = c.archive_id"
-        " WHERE (c.id = ? OR ? = 0) AND (v.id = ? OR ? = 0) ORDER BY w.id",
-        "iiii", copy_id, copy_id, volume_id, volume_id);
+    enum pd_status status;
 
+    if (copy_id != 0) {
+        status = pd_cat_query(catalog, &stmt, err, ROWS " WHERE w.copy_id = ? ORDER BY w.id", "i",
+                              copy_id);
+    } else if (volume_id != 0) {
+        status = pd_cat_query(catalog, &stmt, err, ROWS " WHERE c.volume_id = ? ORDER BY w.id", "i",
+                              volume_id);
+    } else {
+        status = pd_cat_query(catalog, &stmt, err, ROWS " ORDER BY w.id", "");
+    }
     while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
         read_row(stmt, &row);
         status = fn(arg, &row, err);

@@ -1,14 +1,21 @@
 #include <inttypes.h>
 
 #include "command.h"
+#include "history_files.h"
 #include "render.h"
+#include "verify_view.h"
 
-const struct pd_option pd_cmd_history_options[] = {{NULL, 0, NULL, NULL}};
+const struct pd_option pd_cmd_history_options[] = {
+    {"file", 0, "PATH", "of the archives that hold this file, or pattern; repeatable"},
+    {"since", 0, "DATE", "from a day on (2026-12-31), or a time"},
+    {NULL, 0, NULL, NULL},
+};
 
 struct history_view {
     struct pd_face *face;
     struct pd_catalog *catalog;
-    json_t *list;
+    json_t *list, *reports;
+    int64_t since;
 };
 
 static enum pd_status show_damage(void *arg, const struct pd_damage *damage, struct pd_error *err)
@@ -17,26 +24,10 @@ static enum pd_status show_damage(void *arg, const struct pd_damage *damage, str
 
     (void)err;
     if (view->list) {
-        json_t *item = json_object();
-        json_object_set_new(item, "status", json_string(pd_status_name(damage->status)));
-        if (damage->has_record) {
-            json_object_set_new(item, "record", pd_render_json_u64(damage->record));
-        }
-        if (damage->path) {
-            json_object_set_new(item, "file", pd_render_json_path(damage->path));
-        }
-        json_array_append_new(view->list, item);
-        return PD_OK;
+        json_array_append_new(view->list, pd_verify_view_damage_json(damage));
+    } else {
+        pd_verify_view_damage(view->face->out, damage);
     }
-    fprintf(view->face->out, "    %s", pd_status_name(damage->status));
-    if (damage->has_record) {
-        fprintf(view->face->out, " record %" PRIu64, damage->record);
-    }
-    if (damage->path) {
-        fputs(" file ", view->face->out);
-        pd_render_print_path(view->face->out, damage->path);
-    }
-    fputc('\n', view->face->out);
     return PD_OK;
 }
 
@@ -47,6 +38,9 @@ static enum pd_status show_verification(void *arg, const struct pd_verification_
     struct history_view inner = {.face = view->face};
     char when[32];
 
+    if (row->finished < view->since) {
+        return PD_OK;
+    }
     if (view->list) {
         json_t *item = json_object();
         json_object_set_new(item, "volume", json_string(row->label));
@@ -95,7 +89,10 @@ static enum pd_status show_report(void *arg, const struct pd_drive_report *repor
     char when[32];
 
     (void)err;
-    if (view->list) {
+    if (report->taken < view->since) {
+        return PD_OK;
+    }
+    if (view->reports) {
         json_t *item = json_object();
         json_object_set_new(item, "volume", json_string(report->label));
         json_object_set_new(item, "drive", pd_render_json_path(report->drive));
@@ -106,7 +103,7 @@ static enum pd_status show_report(void *arg, const struct pd_drive_report *repor
         put_count(item, "write_uncorrected", report->write_uncorrected);
         put_count(item, "read_corrected", report->read_corrected);
         put_count(item, "read_uncorrected", report->read_uncorrected);
-        json_array_append_new(view->list, item);
+        json_array_append_new(view->reports, item);
         return PD_OK;
     }
     pd_render_time(report->taken, when, sizeof when);
@@ -119,43 +116,94 @@ static enum pd_status show_report(void *arg, const struct pd_drive_report *repor
     return PD_OK;
 }
 
-static enum pd_status show_reports(struct pd_face *face, struct pd_catalog *catalog,
-                                   int64_t volume_id, struct pd_error *err)
+/* Of one volume, or of all (0). */
+static enum pd_status show_history(struct history_view *view, int64_t volume_id,
+                                   struct pd_error *err)
 {
-    struct history_view view = {.face = face, .list = face->json ? json_array() : NULL};
+    enum pd_status status =
+        pd_catalog_verifications(view->catalog, 0, volume_id, show_verification, view, err);
 
-    if (view.list) {
-        json_object_set_new(face->json, "drive_reports", view.list);
+    return status == PD_OK
+               ? pd_catalog_drive_reports(view->catalog, volume_id, show_report, view, err)
+               : status;
+}
+
+/* Ids of the volumes named; all are looked for before anything is shown. Caller frees *ids. */
+static enum pd_status find_volumes(struct pd_catalog *catalog, const struct pd_args *args,
+                                   int64_t **ids, struct pd_error *err)
+{
+    struct pd_volume_row *row = calloc(1, sizeof *row);
+    enum pd_status status;
+
+    *ids = calloc(args->word_count + 1, sizeof **ids);
+    status = row && *ids ? PD_OK : pd_error_memory(err, "volumes");
+    for (size_t i = 0; i < args->word_count && status == PD_OK; i++) {
+        status = pd_catalog_volume_find(catalog, args->words[i], row, err);
+        (*ids)[i] = row->id;
     }
-    return pd_catalog_drive_reports(catalog, volume_id, show_report, &view, err);
+    free(row);
+    return status;
+}
+
+static enum pd_status show_volumes(struct history_view *view, const int64_t *ids, size_t count,
+                                   struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    if (view->face->json) {
+        view->list = json_array();
+        view->reports = json_array();
+        json_object_set_new(view->face->json, "history", view->list);
+        json_object_set_new(view->face->json, "drive_reports", view->reports);
+    }
+    for (size_t i = 0; i < (count ? count : 1) && status == PD_OK; i++) {
+        status = show_history(view, ids[i], err);
+    }
+    return status;
+}
+
+static enum pd_status parse_since(const struct pd_args *args, int64_t *since, struct pd_error *err)
+{
+    const char *text = pd_args_get(args, "since");
+
+    *since = INT64_MIN;
+    return text && !pd_time_parse(text, since)
+               ? pd_error_set(err, PD_USAGE, 0,
+                              "--since takes a day as 2026-12-31, or a time as"
+                              " 2026-12-31T18:00:00Z, not \"%s\"",
+                              text)
+               : PD_OK;
 }
 
 enum pd_status pd_cmd_history(struct pd_face *face, const struct pd_args *args,
                               struct pd_error *err)
 {
     struct history_view view = {.face = face};
-    struct pd_volume_row *volume = calloc(1, sizeof *volume);
-    enum pd_status status =
-        volume ? pd_args_words(args, 0, 1, err) : pd_error_memory(err, "volume");
+    struct pd_history_files files = {.face = face, .volume_count = args->word_count};
+    const char **paths = NULL;
+    int64_t *ids = NULL;
+    size_t count = 0;
+    enum pd_status status = pd_args_all(args, "file", &paths, &count, err);
 
+    if (status == PD_OK) {
+        status = parse_since(args, &view.since, err);
+    }
     if (status == PD_OK) {
         status = pd_face_catalog(face, false, &view.catalog, err);
     }
-    if (status == PD_OK && args->word_count > 0) {
-        status = pd_catalog_volume_find(view.catalog, args->words[0], volume, err);
-    }
     if (status == PD_OK) {
-        view.list = face->json ? json_array() : NULL;
-        status =
-            pd_catalog_verifications(view.catalog, 0, volume->id, show_verification, &view, err);
+        status = find_volumes(view.catalog, args, &ids, err);
     }
-    if (view.list) {
-        json_object_set_new(face->json, "history", view.list);
-    }
-    if (status == PD_OK) {
-        status = show_reports(face, view.catalog, volume->id, err);
+    if (status == PD_OK && count > 0) {
+        files.catalog = view.catalog;
+        files.volumes = ids;
+        files.since = view.since;
+        status = pd_history_files_show(&files, paths, count, err);
+    } else if (status == PD_OK) {
+        status = show_volumes(&view, ids, args->word_count, err);
     }
     pd_catalog_close(view.catalog);
-    free(volume);
+    free(ids);
+    free(paths);
     return status;
 }

@@ -49,8 +49,9 @@ const struct pd_command pd_command_table[] = {
     {"volumes", "[OPTION] [VOLUME...]", "list the volumes, and say what is to become of them",
      "Those named, or all. A volume that a run is at work on is busy.", pd_cmd_volumes_options,
      NULL, pd_cmd_volumes},
-    {"history", "[VOLUME]", "every verification ever made, and what drives told", NULL,
-     pd_cmd_history_options, NULL, pd_cmd_history},
+    {"history", "[--file PATH] [VOLUME...]", "every verification ever made, and what drives told",
+     "Of the volumes named, or all; with --file of all copies of a file.", pd_cmd_history_options,
+     NULL, pd_cmd_history},
     {"safe", "PATH...", "which source files may be deleted",
      "Safe is a file that is held whole and unchanged, and all of its copies are verified.\n"
      "Exit 0 only if every file under PATH is safe.",

@@ -4,20 +4,31 @@
 
 #include "render.h"
 
-static void print_damage(FILE *out, const struct pd_verify_result *result)
+void pd_verify_view_damage(FILE *out, const struct pd_damage *damage)
 {
-    for (size_t i = 0; i < result->damage_count; i++) {
-        const struct pd_damage *damage = &result->damage[i];
-        fprintf(out, "    %s", pd_status_name(damage->status));
-        if (damage->has_record) {
-            fprintf(out, " record %" PRIu64, damage->record);
-        }
-        if (damage->path) {
-            fputs(" file ", out);
-            pd_render_print_path(out, damage->path);
-        }
-        fputc('\n', out);
+    fprintf(out, "    %s", pd_status_name(damage->status));
+    if (damage->has_record) {
+        fprintf(out, " record %" PRIu64, damage->record);
     }
+    if (damage->path) {
+        fputs(" file ", out);
+        pd_render_print_path(out, damage->path);
+    }
+    fputc('\n', out);
+}
+
+json_t *pd_verify_view_damage_json(const struct pd_damage *damage)
+{
+    json_t *item = json_object();
+
+    json_object_set_new(item, "status", json_string(pd_status_name(damage->status)));
+    if (damage->has_record) {
+        json_object_set_new(item, "record", pd_render_json_u64(damage->record));
+    }
+    if (damage->path) {
+        json_object_set_new(item, "file", pd_render_json_path(damage->path));
+    }
+    return item;
 }
 
 static json_t *json_damage(const struct pd_verify_result *result)
@@ -25,16 +36,7 @@ static json_t *json_damage(const struct pd_verify_result *result)
     json_t *list = json_array();
 
     for (size_t i = 0; i < result->damage_count; i++) {
-        const struct pd_damage *damage = &result->damage[i];
-        json_t *item = json_object();
-        json_object_set_new(item, "status", json_string(pd_status_name(damage->status)));
-        if (damage->has_record) {
-            json_object_set_new(item, "record", pd_render_json_u64(damage->record));
-        }
-        if (damage->path) {
-            json_object_set_new(item, "file", pd_render_json_path(damage->path));
-        }
-        json_array_append_new(list, item);
+        json_array_append_new(list, pd_verify_view_damage_json(&result->damage[i]));
     }
     return list;
 }
@@ -76,5 +78,7 @@ void pd_verify_view_print(FILE *out, const struct pd_verify_result *result)
     }
     fprintf(out, "%-8s  %-32s  BAD: %" PRIu64 " records, %" PRIu64 " files: %s\n", result->label,
             result->archive, result->bad_records, result->bad_files, text);
-    print_damage(out, result);
+    for (size_t i = 0; i < result->damage_count; i++) {
+        pd_verify_view_damage(out, &result->damage[i]);
+    }
 }

@@ -387,6 +387,64 @@ static void of_several_archives_the_one_read_back_last_answers(void **state)
     assert_held_within(c, 0, 0, PD_OK, 1500);
 }
 
+struct ages {
+    size_t n;
+    struct pd_copy_age rows[8];
+};
+
+static enum pd_status take_age(void *arg, const struct pd_copy_age *age, struct pd_error *err)
+{
+    struct ages *ages = arg;
+
+    (void)err;
+    assert_true(ages->n < 8);
+    ages->rows[ages->n++] = *age;
+    return PD_OK;
+}
+
+static void an_audit_knows_age_size_and_speed_of_each_copy(void **state)
+{
+    struct cat_case *c = *state;
+    struct two t = make_two(c);
+    struct pd_copy_row more[3][2], given_up[1];
+    struct pd_verification_row row = {.started = 100, .finished = 400, .mode = "full"};
+    struct ages ages = {0};
+
+    (void)cat_archive(c, t.dump, 3, paths, 2, t.volumes, 2, more[0]);
+    (void)cat_archive(c, t.dump, 2, paths, 2, t.volumes, 2, more[1]);
+    (void)cat_begin(c, t.dump, 4, t.volumes, 2, more[2]);
+    (void)cat_archive(c, t.dump, 5, paths, 2, t.volumes, 1, given_up);
+    cat_sql(c, "UPDATE copy SET state = 'bad', reason = 'given-up' WHERE tape_file = 5");
+    row.copy_id = t.copies[0].id;
+    cat_ok(c, pd_catalog_verification_add(c->catalog, &row, NULL, 0, &c->err));
+    row.copy_id = more[0][0].id;
+    row.status = PD_IO;
+    row.finished = 500;
+    cat_ok(c, pd_catalog_verification_add(c->catalog, &row, NULL, 0, &c->err));
+    cat_ok(c, pd_catalog_copy_ages(c->catalog, t.volumes[0], take_age, &ages, &c->err));
+    assert_int_equal(ages.n, 3); /* by tape file, without the one being written */
+    assert_int_equal(ages.rows[0].id, t.copies[0].id);
+    assert_int_equal(ages.rows[0].state, PD_COPY_VERIFIED);
+    assert_true(ages.rows[0].changed == 400 && ages.rows[0].read_ns == 300);
+    assert_int_equal(ages.rows[0].bytes, 65536);
+    assert_int_equal(ages.rows[1].id, more[1][0].id);
+    assert_int_equal(ages.rows[1].state, PD_COPY_WRITTEN);
+    assert_int_equal(ages.rows[1].read_ns, 0);
+    assert_int_equal(ages.rows[2].id, more[0][0].id);
+    assert_int_equal(ages.rows[2].state, PD_COPY_BAD);
+    assert_true(ages.rows[2].changed == 500 && ages.rows[2].read_ns == 0);
+    /* a clock that was put back while it was read tells no speed */
+    row = (struct pd_verification_row){
+        .copy_id = t.copies[0].id, .started = 700, .finished = 600, .mode = "full"};
+    cat_ok(c, pd_catalog_verification_add(c->catalog, &row, NULL, 0, &c->err));
+    ages.n = 0;
+    cat_ok(c, pd_catalog_copy_ages(c->catalog, t.volumes[0], take_age, &ages, &c->err));
+    assert_true(ages.rows[0].changed == 600 && ages.rows[0].read_ns == 0);
+    ages.n = 0;
+    cat_ok(c, pd_catalog_copy_ages(c->catalog, t.volumes[1] + 9, take_age, &ages, &c->err));
+    assert_int_equal(ages.n, 0);
+}
+
 static void the_time_of_a_verification_is_that_of_a_row(void **state)
 {
     struct cat_case *c = *state;
@@ -559,6 +617,7 @@ int main(void)
         TEST(every_copy_must_have_been_read_back_of_late),
         TEST(a_verification_in_the_future_proves_nothing),
         TEST(of_several_archives_the_one_read_back_last_answers),
+        TEST(an_audit_knows_age_size_and_speed_of_each_copy),
         TEST(the_time_of_a_verification_is_that_of_a_row),
         TEST(many_are_answered_like_each_alone),
         TEST(a_volume_in_doubt_holds_nothing_until_it_was_read),
