@@ -415,4 +415,71 @@ PD_MUST_USE enum pd_status pd_catalog_held_all(struct pd_catalog *catalog,
                                                const struct pd_held_terms *terms,
                                                struct pd_held *out, struct pd_error *err);
 
+/* ---- what media tell, for a catalog that is made anew of them ----
+ *
+ * What is not there is added; what is there is compared, and stays as it is. The return value is
+ * about the catalog; what became of what was told stands in struct pd_heard. All can be done twice.
+ */
+
+enum pd_heard_as {
+    PD_HEARD_ADDED,
+    PD_HEARD_KNOWN,
+    PD_HEARD_LEFT_OUT,    /* the catalog has its reasons; why says which */
+    PD_HEARD_CONTRADICTS, /* nothing was changed; why says in what */
+};
+struct pd_heard {
+    enum pd_heard_as as;
+    struct pd_error why;
+};
+/* A volume with its label, by UUID. *row becomes that of the catalog, unless another volume has the
+ * label. */
+PD_MUST_USE enum pd_status pd_catalog_hear_volume(struct pd_catalog *catalog,
+                                                  struct pd_volume_row *row, struct pd_heard *heard,
+                                                  struct pd_error *err);
+/* A dump, by UUID. One that is new is done, and unverified; its pid 0 says that it was made so, and
+ * what it lacks is filled in when it is told again. *row becomes that of the catalog, unless
+ * another dump has the name. */
+PD_MUST_USE enum pd_status pd_catalog_hear_dump(struct pd_catalog *catalog, struct pd_dump_row *row,
+                                                struct pd_heard *heard, struct pd_error *err);
+/* Nothing is added to a dump that was not made so. */
+PD_MUST_USE enum pd_status pd_catalog_hear_problem(struct pd_catalog *catalog,
+                                                   const struct pd_dump_row *dump,
+                                                   const struct pd_problem *problem,
+                                                   struct pd_error *err);
+struct pd_heard_archive {
+    const struct pd_dump_row *dump; /* of the catalog */
+    struct pd_toc *toc;
+    bool is_same;                   /* the caller has compared it with what it told before */
+    const struct pd_copy_row *copy; /* volume_id, copy, tape_file, state (written, or bad with
+                                       reason and message), changed */
+    /* results: */
+    int64_t archive_id;
+    bool archive_added, copy_added;
+};
+/* An archive with one copy of it; a copy that the catalog knows stays in its state. Files that were
+ * told without inodes, from an archive itself, get them when an index tells the same otherwise. */
+PD_MUST_USE enum pd_status pd_catalog_hear_archive(struct pd_catalog *catalog,
+                                                   struct pd_heard_archive *in,
+                                                   struct pd_heard *heard, struct pd_error *err);
+struct pd_heard_end {
+    uint64_t indexed,
+        learned; /* highest number that an index told, or an archive itself; 0: none */
+    /* results: */
+    uint64_t lacking; /* numbers between those that are there */
+    uint64_t last;
+    bool open; /* no index stands behind the last: there may have been more */
+};
+/* What was told of the dump is in the catalog; one that was made so gets its status by that:
+ * missing, truncated, else unverified. */
+PD_MUST_USE enum pd_status pd_catalog_hear_end(struct pd_catalog *catalog, int64_t dump_id,
+                                               struct pd_heard_end *end, struct pd_error *err);
+/* So many tape files were counted on the volume; pair, where the catalog knows none. */
+PD_MUST_USE enum pd_status pd_catalog_hear_tape_files(struct pd_catalog *catalog, int64_t volume_id,
+                                                      uint64_t tape_files, uint64_t pair,
+                                                      struct pd_error *err);
+/* Of what is written, by its name; *id 0: there is none. */
+PD_MUST_USE enum pd_status pd_catalog_archive_named(struct pd_catalog *catalog, const char *name,
+                                                    int64_t *id, int64_t *dump_id,
+                                                    struct pd_error *err);
+
 #endif

@@ -33,6 +33,9 @@ enum pd_wholeness {
     PD_PARTIAL = '!', /* could not be read to its end; the rest is zeros */
 };
 
+/* Inode of a file of which only the archive tells, where it does not stand: that of no file. */
+#define PD_INO_UNKNOWN UINT64_MAX
+
 struct pd_toc_file {
     const char *path; /* in the arena; never NULL */
     const char *link; /* target of a symlink as is; source path of the first name of a hard link;

@@ -56,6 +56,12 @@ const struct pd_command pd_command_table[] = {
      "Safe is a file that is held whole and unchanged, and all of its copies are verified.\n"
      "Exit 0 only if every file under PATH is safe.",
      pd_cmd_safe_options, NULL, pd_cmd_safe},
+    {"rebuild", "TARGET...", "make the catalog anew, from volumes alone",
+     "Reads labels and indexes, and archives whole where they have no index. What the catalog "
+     "lacks is\n"
+     "added, what it has is compared and stays. Copies count as written until verify has read "
+     "them.",
+     pd_cmd_rebuild_options, NULL, pd_cmd_rebuild},
     {"label", "TARGET LABEL", "label a new volume",
      "With --relabel OLD, the tape in the drive: it has to bear that label, and be scratch (see\n"
      "volumes --scratch). What was on it is lost.",

@@ -260,6 +260,18 @@ static enum pd_status check_payload(struct pd_verify_walk *walk, struct pd_error
 
 /* ---- payload, without one: what is found is kept, to be compared with the manifest ---- */
 
+static void describe_metadata(struct archive_entry *entry, struct pd_toc_file *file)
+{
+    file->mode = (uint32_t)archive_entry_perm(entry) & 07777;
+    file->uid = (uint64_t)archive_entry_uid(entry);
+    file->gid = (uint64_t)archive_entry_gid(entry);
+    file->mtime = archive_entry_mtime(entry);
+    file->mtime_ns = (uint32_t)archive_entry_mtime_nsec(entry);
+    file->ctime = archive_entry_ctime(entry);
+    file->ctime_ns = (uint32_t)archive_entry_ctime_nsec(entry);
+    file->ino = PD_INO_UNKNOWN;
+}
+
 static enum pd_status describe(struct pd_verify_walk *walk, struct pd_toc_file *file,
                                struct pd_buf *path, struct pd_error *err)
 {
@@ -270,6 +282,7 @@ static enum pd_status describe(struct pd_verify_walk *walk, struct pd_toc_file *
     memset(file, 0, sizeof(*file));
     file->kind = kind_of(entry);
     file->state = PD_WHOLE;
+    describe_metadata(entry, file);
     len = path_len(found, file->kind);
     if (file->kind == 0 || (len > 0 ? !pd_path_is_safe(found + 1, len - 1)
                                     : file->kind != PD_KIND_DIR))
@@ -295,6 +308,15 @@ static enum pd_status describe(struct pd_verify_walk *walk, struct pd_toc_file *
     return PD_OK;
 }
 
+/* The next entry is at hand: the one before ends here. */
+static void end_file(struct pd_verify_walk *walk)
+{
+    struct pd_toc_file *last = &walk->own.files[walk->own.file_count - 1];
+
+    walk->own.manifest_offset = pd_tar_entry_offset(walk->reader);
+    last->length = walk->own.manifest_offset - last->offset;
+}
+
 static enum pd_status collect_payload(struct pd_verify_walk *walk, struct pd_error *err)
 {
     struct pd_buf path = PD_BUF_INIT;
@@ -315,6 +337,8 @@ static enum pd_status collect_payload(struct pd_verify_walk *walk, struct pd_err
             status = pd_toc_add_file(&walk->own, &file, NULL, err);
         if (status == PD_OK)
             status = pd_verify_walk_step(walk, err);
+        if (status == PD_OK)
+            end_file(walk);
     }
     walk->findings->result->files = walk->own.file_count;
     pd_buf_free(&path);
@@ -423,6 +447,27 @@ static enum pd_status check_archive(struct pd_verify_walk *walk, struct pd_error
     return PD_OK;
 }
 
+/* ---- what was learned ---- */
+
+void pd_verify_learned_release(struct pd_verify_learned *learned)
+{
+    pd_toc_release(&learned->toc);
+    pd_buf_free(&learned->bag_info);
+    pd_buf_free(&learned->not_whole);
+}
+
+/* The files take the place of those that toc, which has the records, does not have. */
+static void give_learned(struct pd_verify_learned *learned, struct pd_toc *own)
+{
+    struct pd_toc records = learned->toc;
+
+    own->records = records.records;
+    own->record_count = records.record_count;
+    own->record_cap = records.record_cap;
+    learned->toc = *own;
+    pd_toc_init(own);
+}
+
 static void start_result(const struct pd_verify_job *job, struct pd_verify_result *result)
 {
     const struct pd_label *label = pd_target_label(job->target);
@@ -465,6 +510,8 @@ static enum pd_status run_once(const struct pd_verify_job *job, enum pd_digest_a
     ended = pd_verify_findings_end(&findings, err);
     if (status == PD_OK)
         status = ended;
+    if (status == PD_OK && result->status == PD_OK && job->learned != NULL)
+        give_learned(job->learned, &walk.own);
     result->finished = pd_clock_utc(job->env->clock);
     *alg = walk.other;
     pd_tar_reader_free(walk.reader);

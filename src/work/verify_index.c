@@ -123,7 +123,8 @@ static enum pd_status take_info(struct pd_verify_index *index, struct pd_tar_rea
                             strcmp(index->info.volume_uuid, label->uuid) != 0))
         status = pd_error_set(err, PD_WRONG_VOLUME, 0, "the index was made for volume %s (%s)",
                               index->info.label, index->info.volume_uuid);
-    free(text);
+    index->text = text;
+    index->text_len = len;
     return status;
 }
 
@@ -231,5 +232,6 @@ void pd_verify_index_release(struct pd_verify_index *index)
     for (size_t i = 0; i < index->count; i++)
         pd_toc_release(&index->list[i].toc);
     free(index->list);
+    free(index->text);
     memset(index, 0, sizeof(*index));
 }

@@ -19,6 +19,8 @@ struct pd_verify_listed {
 
 struct pd_verify_index {
     struct pd_index_info info;
+    char *text; /* of index-info.txt, for what info leaves out */
+    size_t text_len;
     struct pd_verify_listed *list;
     size_t count;
 };

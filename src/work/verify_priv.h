@@ -18,6 +18,15 @@
 
 #define PD_VERIFY_DAMAGE_MAX 10000
 
+/* What an archive tells of itself, for who has nothing else: all of it when the result is PD_OK,
+ * else nothing. not_whole is in the files' states already. Zero it first, release it in any case.
+ */
+struct pd_verify_learned {
+    struct pd_toc toc; /* without dev and ino, which are not in the archive */
+    struct pd_buf bag_info, not_whole;
+};
+void pd_verify_learned_release(struct pd_verify_learned *learned);
+
 /* One archive to be checked. */
 struct pd_verify_job {
     const struct pd_env *env;
@@ -25,6 +34,7 @@ struct pd_verify_job {
     uint32_t tape_file;
     const struct pd_toc *expect;  /* NULL: by its own manifest */
     enum pd_digest_alg guess;     /* without expect: what its manifest may be of, see verify.h */
+    struct pd_verify_learned *learned; /* gets what there is without expect; may be NULL */
     bool records_only;            /* by the digests of its records, without a look inside */
     unsigned copy;                /* for progress */
     bool (*beat)(void *beat_arg); /* per record; false: stop at once. May be NULL */

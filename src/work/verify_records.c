@@ -202,6 +202,20 @@ static const struct pd_error *check(const struct pd_verify_records *records, siz
     return error;
 }
 
+/* false, noted: out of memory. */
+static bool learn(struct pd_verify_records *records, struct pd_error *error)
+{
+    struct pd_verify_learned *learned = records->job->learned;
+
+    if (learned == NULL ||
+        pd_toc_add_record(&learned->toc, pd_record_digest(records->buffer, records->size), error) ==
+            PD_OK)
+        return true;
+    pd_verify_note(records->findings, error);
+    end(records);
+    return false;
+}
+
 void pd_verify_records_next(struct pd_verify_records *records, bool *good)
 {
     const struct pd_verify_job *job = records->job;
@@ -238,7 +252,7 @@ void pd_verify_records_next(struct pd_verify_records *records, bool *good)
         records->broken = true;
         pd_verify_note_record(records->findings, records->next, &error);
     } else {
-        *good = true;
+        *good = learn(records, &error);
     }
     records->next++;
 }

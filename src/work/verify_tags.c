@@ -169,13 +169,14 @@ static enum pd_status list_tag(struct pd_verify_walk *walk, const char *name, co
 
 /* A tag file that the tag manifest lists; text NULL: any content. */
 static enum pd_status check_tag(struct pd_verify_walk *walk, const char *name,
-                                const struct pd_buf *text, bool lists, struct pd_error *err)
+                                const struct pd_buf *text, bool lists, struct pd_buf *keep,
+                                struct pd_error *err)
 {
     uint8_t digest[PD_DIGEST_MAX];
     enum pd_status status = need_tag(walk, name, err);
 
     if (status == PD_OK)
-        status = read_tag(walk, name, text, lists, NULL, digest, err);
+        status = read_tag(walk, name, text, lists, keep, digest, err);
     if (status == PD_OK)
         status = list_tag(walk, name, digest, err);
     return status;
@@ -188,7 +189,7 @@ enum pd_status pd_verify_tag_bagit(struct pd_verify_walk *walk, struct pd_error 
 
     if (status != PD_OK)
         return pd_error_memory(err, "bagit.txt");
-    status = check_tag(walk, "bagit.txt", &text, false, err);
+    status = check_tag(walk, "bagit.txt", &text, false, NULL, err);
     pd_buf_free(&text);
     return status;
 }
@@ -291,7 +292,7 @@ static enum pd_status check_manifest(struct pd_verify_walk *walk, struct pd_erro
         pd_tar_entry_offset(walk->reader) != walk->toc->manifest_offset)
         note_tag(walk, name, "does not stand where it was recorded");
     if (status == PD_OK)
-        status = check_tag(walk, name, &text, true, err);
+        status = check_tag(walk, name, &text, true, NULL, err);
     pd_buf_free(&text);
     return status;
 }
@@ -348,6 +349,10 @@ static enum pd_status check_bag_info(struct pd_verify_walk *walk, struct pd_erro
         status = list_tag(walk, "bag-info.txt", digest, err);
     if (status == PD_OK)
         check_bag_info_text(walk, text.len > 0 ? text.data : "", text.len);
+    if (walk->job->learned != NULL) {
+        walk->job->learned->bag_info = text;
+        return status;
+    }
     pd_buf_free(&text);
     return status;
 }
@@ -368,7 +373,7 @@ static enum pd_status check_not_whole(struct pd_verify_walk *walk, struct pd_err
                        : "is missing, though some files were recorded as not whole");
     if (status == PD_OK && there)
         status = check_tag(walk, "not-whole.txt", walk->job->expect != NULL ? &text : NULL, false,
-                           err);
+                           walk->job->learned != NULL ? &walk->job->learned->not_whole : NULL, err);
     if (status == PD_OK && there)
         status = pd_verify_walk_step(walk, err);
     pd_buf_free(&text);
