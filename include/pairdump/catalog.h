@@ -286,7 +286,8 @@ PD_MUST_USE enum pd_status pd_catalog_verification_add(struct pd_catalog *catalo
  * PD_EXISTS. */
 PD_MUST_USE enum pd_status pd_catalog_copy_begin(struct pd_catalog *catalog,
                                                  struct pd_copy_row *row, struct pd_error *err);
-/* The medium has it, as row->tape_file, of so many bytes. The volume's used and tape_files follow. */
+/* The medium has it, as row->tape_file, of so many bytes. The volume's used and tape_files follow.
+ */
 PD_MUST_USE enum pd_status pd_catalog_copy_written(struct pd_catalog *catalog,
                                                    const struct pd_copy_row *row, uint64_t bytes,
                                                    struct pd_error *err);

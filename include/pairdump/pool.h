@@ -28,8 +28,8 @@ struct pd_pool;
 /* A medium is about to get the label of this UUID. */
 typedef enum pd_status (*pd_pool_label_fn)(void *arg, const char *uuid, struct pd_error *err);
 
-/* Does a tape file of this top folder belong to the run, so that it may go when the catalog does not
- * know it? */
+/* Does a tape file of this top folder belong to the run, so that it may go when the catalog does
+ * not know it? */
 typedef bool (*pd_pool_mine_fn)(void *arg, const char *top);
 
 /* For whom volumes and drives are claimed (claim.h). */

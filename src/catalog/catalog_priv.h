@@ -127,8 +127,8 @@ struct pd_cat_counts {
 PD_MUST_USE enum pd_status pd_cat_count_copies(struct pd_catalog *catalog, int64_t archive_id,
                                                struct pd_cat_counts *counts, struct pd_error *err);
 
-/* Does the copy lie on a volume that was given up, or was it replaced? Then it stays bad, whatever is
- * found out. */
+/* Does the copy lie on a volume that was given up, or was it replaced? Then it stays bad, whatever
+ * is found out. */
 PD_MUST_USE enum pd_status pd_cat_given_up(struct pd_catalog *catalog, int64_t copy_id,
                                            bool *given_up, struct pd_error *err);
 

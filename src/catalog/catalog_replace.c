@@ -38,8 +38,8 @@ static enum pd_status find(struct pd_catalog *catalog, struct pd_copy_row *row, 
 /* One that is being written, by its row; what a try before has made is found again. */
 static enum pd_status begin(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
-    struct pd_copy_row *row = arg, there = {.archive_id = row->archive_id,
-                                            .volume_id = row->volume_id};
+    struct pd_copy_row *row = arg,
+                       there = {.archive_id = row->archive_id, .volume_id = row->volume_id};
     int64_t now = pd_clock_utc(catalog->env->clock);
     bool found = false;
     enum pd_status status = find(catalog, &there, &found, err);

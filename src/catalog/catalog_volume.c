@@ -13,8 +13,8 @@
     " FROM copy c WHERE c.volume_id = v.id AND c.state IN ('written', 'verified')), "              \
     "(SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id),"                                      \
     " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'verified'),"            \
-    " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad'"                  \
-    " AND c.reason <> 'replaced'),"                                                               \
+    " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'bad'"                   \
+    " AND c.reason <> 'replaced'),"                                                                \
     " (SELECT COUNT(*) FROM drive_report r WHERE r.volume_id = v.id AND (r.alerts <> ''"           \
     " OR r.write_uncorrected > 0 OR r.read_uncorrected > 0)),"                                     \
     " (SELECT COUNT(*) FROM copy c WHERE c.volume_id = v.id AND c.state = 'written')"

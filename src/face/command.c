@@ -39,6 +39,14 @@ const struct pd_command pd_command_table[] = {
      "A PATTERN is a source path (a folder takes all below it along) or a glob.\n"
      "Files go below DIR (default: the current folder) under their source path.",
      pd_cmd_restore_options, NULL, pd_cmd_restore},
+    {"repair", "VOLUME --to TARGET", "make a whole new copy in place of a volume",
+     "Each record is read from whichever copy has it good, this volume included. Also makes what\n"
+     "a dump could not write to it. Run again after an interruption, it goes on.",
+     pd_cmd_repair_options, NULL, pd_cmd_repair},
+    {"copy", "DUMP|VOLUME... --to TARGET", "make a further copy",
+     "With the next free copy number, up to 8: for a second site, or a new generation of tapes.\n"
+     "Run again after an interruption, it goes on.",
+     pd_cmd_copy_options, NULL, pd_cmd_copy},
     {"ls", "[--dump DUMP] [PATH]", "list a folder as dumped", NULL, pd_cmd_ls_options, NULL,
      pd_cmd_ls},
     {"find", "[--dump DUMP] PATTERN...", "find files in all dumps", NULL, pd_cmd_find_options, NULL,

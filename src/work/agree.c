@@ -117,8 +117,8 @@ static enum pd_status take_volume(void *arg, const struct pd_volume_row *row, st
     return PD_OK;
 }
 
-/* Does the catalog count on it? Not on one that has no label yet, or that is bad or was given up
- * and holds nothing good. */
+/* Does the catalog count on it? Not on one that has no label yet, or that is bad, retired or given
+ * up and holds nothing good. */
 static enum pd_status is_wanted(const struct agreeing *agreeing, const struct volume *volume,
                                 bool *wanted, struct pd_error *err)
 {
@@ -126,8 +126,8 @@ static enum pd_status is_wanted(const struct agreeing *agreeing, const struct vo
     enum pd_status status =
         pd_agree_copies_load(agreeing->run.catalog, volume->row.id, &copies, err);
 
-    *wanted = volume->row.tape_files > 0 && volume->row.state != PD_VOLUME_BAD &&
-              volume->row.state != PD_VOLUME_SCRATCH && volume->row.state != PD_VOLUME_GONE;
+    *wanted = volume->row.tape_files > 0 && (volume->row.state == PD_VOLUME_APPENDABLE ||
+                                             volume->row.state == PD_VOLUME_FULL_STATE);
     for (size_t i = 0; i < copies.count; i++)
         *wanted = *wanted || pd_agree_copy_counts(&copies.list[i]);
     pd_agree_copies_release(&copies);

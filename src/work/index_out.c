@@ -15,9 +15,9 @@ static enum pd_status put_record(struct index_out *out, struct pd_error *err)
     enum pd_status status = pd_target_write(out->target, out->record, out->size, err);
 
     out->used = 0;
-    return status == PD_OK ? pd_toc_add_record(out->records,
-                                               pd_record_digest(out->record, out->size), err)
-                           : status;
+    return status == PD_OK
+               ? pd_toc_add_record(out->records, pd_record_digest(out->record, out->size), err)
+               : status;
 }
 
 static enum pd_status put(void *arg, const void *bytes, size_t len, struct pd_error *err)
@@ -64,9 +64,8 @@ enum pd_status pd_index_out(const struct pd_env *env, struct pd_target *target,
                             void *arg, uint32_t *file_no, struct pd_toc *records,
                             struct pd_error *err)
 {
-    struct index_out out = {.target = target,
-                            .size = (size_t)pd_target_label(target)->block_size,
-                            .records = records};
+    struct index_out out = {
+        .target = target, .size = (size_t)pd_target_label(target)->block_size, .records = records};
     struct pd_error late = PD_ERROR_INIT;
     char name[160];
     enum pd_status status;

@@ -12,9 +12,9 @@
 typedef enum pd_status (*pd_index_fill_fn)(void *arg, struct pd_tar_writer *tar,
                                            struct pd_error *err);
 
-/* Writes the tape file "<dump>.index" behind all others, also into what is kept for it at the end of
- * a volume, and brings it to the medium. *records becomes what is to be read back: its digests, name
- * and dump; initialized by the call, released by the caller, also when it fails. */
+/* Writes the tape file "<dump>.index" behind all others, also into what is kept for it at the end
+ * of a volume, and brings it to the medium. *records becomes what is to be read back: its digests,
+ * name and dump; initialized by the call, released by the caller, also when it fails. */
 PD_MUST_USE enum pd_status pd_index_out(const struct pd_env *env, struct pd_target *target,
                                         const char *dump_name, const char *dump_uuid,
                                         pd_index_fill_fn fill, void *arg, uint32_t *file_no,

@@ -41,8 +41,8 @@ static bool suits(const struct choice *choice, const struct pd_volume_row *row, 
     const struct pd_pool *pool = choice->pool;
 
     return row->state == PD_VOLUME_APPENDABLE && row->copy == pd_pool_number(pool, i) &&
-           row->replaces == pool->run.replaces &&
-           !is_left(&pool->copies[i], row) && strcmp(row->pool, pool->config.name) == 0 &&
+           row->replaces == pool->run.replaces && !is_left(&pool->copies[i], row) &&
+           strcmp(row->pool, pool->config.name) == 0 &&
            row->block_size == pool->config.block_size &&
            strcmp(row->location, pool->clean[i]) == 0 && is_here(choice, row, i);
 }
@@ -186,8 +186,8 @@ static enum pd_status is_mine(struct pd_target *target, uint32_t file_no, const 
     return status;
 }
 
-/* Tape files behind those that the catalog knows go, when they are all of the dump that goes on, or of
- * the run. */
+/* Tape files behind those that the catalog knows go, when they are all of the dump that goes on, or
+ * of the run. */
 static enum pd_status cut_unrecorded(struct pd_target *target, const struct mounting *m,
                                      struct pd_target_position *position, struct pd_error *err)
 {

@@ -46,10 +46,8 @@ static struct trio make_trio(struct cat_case *c)
 
 static struct pd_copy_row make_copy(struct cat_case *c, const struct trio *t, int64_t volume)
 {
-    struct pd_copy_row row = {.archive_id = t->archive,
-                              .volume_id = volume,
-                              .copy = t->copies[0].copy,
-                              .tape_file = 1};
+    struct pd_copy_row row = {
+        .archive_id = t->archive, .volume_id = volume, .copy = t->copies[0].copy, .tape_file = 1};
 
     cat_ok(c, pd_catalog_copy_begin(c->catalog, &row, &c->err));
     return row;
@@ -131,7 +129,8 @@ static void what_was_replaced_counts_nowhere(void **state)
     cat_ok(c, pd_catalog_missing_copies(c->catalog, 0, &missing, &c->err));
     assert_int_equal(missing, 0);
     assert_int_equal(cat_number(c, "SELECT COUNT(*) FROM copy WHERE reason = 'replaced'"
-                                   " AND message = 'replaced by the copy on V3'"), 1);
+                                   " AND message = 'replaced by the copy on V3'"),
+                     1);
     assert_int_equal(cat_check(c), 0);
 
     /* whatever is found out, and when its volume is given up */

@@ -1,0 +1,267 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "copying_priv.h"
+#include "pairdump/claim.h"
+#include "pairdump/fanout.h"
+#include "pairdump/replica.h"
+
+/* One archive on its way. */
+struct passing {
+    struct pd_copying *c;
+    struct pd_copying_item *item;
+    struct pd_toc toc;
+    struct pd_replica_copy *copies;
+    size_t copy_count;
+    struct pd_replica *replica;
+    uint64_t at; /* record that was asked for last */
+};
+
+enum pd_status pd_copying_beat(struct pd_copying *c, struct pd_error *err)
+{
+    uint64_t now = pd_clock_monotonic(c->env->clock);
+
+    if (now - c->beat_ns < (uint64_t)PD_RUN_BEAT_NS) {
+        return PD_OK;
+    }
+    c->beat_ns = now;
+    return pd_catalog_run_beat(c->catalog, c->options->run_id, err);
+}
+
+/* ---- from the copies to the ring ---- */
+
+static enum pd_status put_record(struct passing *p, struct pd_ring *ring, const uint8_t *record,
+                                 struct pd_error *err)
+{
+    uint64_t left = p->toc.record_size;
+    enum pd_status status = PD_OK;
+
+    while (left > 0 && status == PD_OK) {
+        uint8_t *room = NULL;
+        size_t len = 0;
+        status = pd_ring_room(ring, p->c->env->stall_ns, &room, &len, err);
+        if (status == PD_OK) {
+            len = len < left ? len : (size_t)left;
+            memcpy(room, record, len);
+            pd_ring_commit(ring, len);
+            record += len;
+            left -= len;
+        }
+    }
+    return status;
+}
+
+static enum pd_status produce(void *arg, struct pd_ring *ring, struct pd_error *err)
+{
+    struct passing *p = arg;
+    enum pd_status status = PD_OK;
+
+    for (p->at = 0; p->at < p->toc.record_count && status == PD_OK; p->at++) {
+        const uint8_t *record = NULL;
+        status = pd_replica_record(p->replica, p->at, &record, err);
+        if (status != PD_OK) {
+            return status;
+        }
+        status = put_record(p, ring, record, err);
+        if (status == PD_OK) {
+            status = pd_copying_beat(p->c, err);
+        }
+    }
+    return status == PD_OK ? pd_ring_finish(ring, p->c->env->stall_ns, err) : status;
+}
+
+/* ---- what is lost ---- */
+
+static void tell_lost(struct passing *p, uint64_t record, const char *path)
+{
+    const struct pd_copying_options *options = p->c->options;
+
+    p->c->summary->lost_files++;
+    if (options->on_lost) {
+        options->on_lost(options->arg, p->toc.name, record, path);
+    }
+}
+
+/* The files in a record that is good nowhere; those up to *next were told with one before. */
+static void tell_record(struct passing *p, uint64_t record, uint64_t *next)
+{
+    uint64_t first = 0, count = 0;
+
+    pd_toc_files_of_record(&p->toc, record, &first, &count);
+    for (uint64_t i = first > *next ? first : *next; i < first + count; i++) {
+        tell_lost(p, record, p->toc.files[i].path);
+        *next = i + 1;
+    }
+    if (count == 0 && p->c->options->on_lost) {
+        p->c->options->on_lost(p->c->options->arg, p->toc.name, record, NULL);
+    }
+}
+
+/* From the record that ended the copying on, all are asked for. */
+static enum pd_status tell_all_lost(struct passing *p, struct pd_error *err)
+{
+    uint64_t next = 0;
+    enum pd_status status = PD_OK;
+
+    for (uint64_t no = p->at; no < p->toc.record_count && status == PD_OK; no++) {
+        const uint8_t *record = NULL;
+        struct pd_error why = PD_ERROR_INIT;
+        enum pd_status got = pd_replica_record(p->replica, no, &record, &why);
+        if (got == PD_BAD_RECORD) {
+            tell_record(p, no, &next);
+        } else if (got != PD_OK) {
+            *err = why;
+            return got;
+        }
+        status = pd_copying_beat(p->c, err);
+    }
+    return status;
+}
+
+/* ---- one archive ---- */
+
+/* It concerns this archive alone, and the run goes on. */
+static enum pd_status fail_item(struct pd_copying_item *item, enum pd_status status,
+                                const struct pd_error *why)
+{
+    item->state = PD_COPYING_FAILED;
+    item->result.status = status;
+    item->result.error = *why;
+    return PD_OK;
+}
+
+static enum pd_status open_sources(struct passing *p, struct pd_error *err)
+{
+    struct pd_copying *c = p->c;
+    enum pd_status status = pd_catalog_toc(c->catalog, p->item->archive.id, &p->toc, err);
+
+    if (status == PD_OK) {
+        status = pd_restore_volumes_open(c->restore.volumes, &p->item->archive, &p->copies,
+                                         &p->copy_count, err);
+    }
+    if (status == PD_OK) {
+        status = pd_replica_new(c->env, &p->toc, p->copies, p->copy_count, &p->replica, err);
+    }
+    return status;
+}
+
+static enum pd_status fan_out(void *arg, struct pd_error *err)
+{
+    struct passing *p = arg;
+    struct pd_copying *c = p->c;
+    struct pd_pool_copy *to = pd_pool_copy(c->pool, 0);
+    struct pd_fanout_copy copy = {.target = to->target};
+    const struct pd_fanout_job job = {.env = c->env,
+                                      .name = p->toc.name,
+                                      .record_size = p->toc.record_size,
+                                      .buffer = c->options->config->buffer,
+                                      .durable = true,
+                                      .mark = c->options->config->stream_mark,
+                                      .produce = produce,
+                                      .produce_arg = p};
+    enum pd_status status = pd_fanout(&job, &copy, 1, err);
+
+    if (copy.lost) {
+        to->target = NULL; /* it hangs, and is its thread's now */
+    }
+    if (status != PD_OK && copy.status != PD_OK && copy.status != PD_INTERRUPTED) {
+        pd_error_context(err, to->volume.label, p->toc.name, NULL);
+    }
+    if (status == PD_OK) {
+        p->item->result.records = copy.records;
+        to->volume.tape_files = (uint64_t)copy.file_no + 1;
+    }
+    return status;
+}
+
+static enum pd_status write_it(struct passing *p, struct pd_error *err)
+{
+    struct pd_copying *c = p->c;
+    const struct pd_activity activity = {.name = "write",
+                                         .subject = p->toc.name,
+                                         .run = fan_out,
+                                         .arg = p,
+                                         .retry = PD_RETRY_ONCE};
+    const struct pd_volume_row *volume = &pd_pool_copy(c->pool, 0)->volume;
+    struct pd_copy_row row = {.archive_id = p->item->archive.id,
+                              .volume_id = volume->id,
+                              .copy = c->copy,
+                              .tape_file = (uint32_t)volume->tape_files};
+    struct pd_error late = PD_ERROR_INIT;
+    uint64_t bytes = p->toc.record_count * p->toc.record_size;
+    enum pd_status status = pd_catalog_copy_begin(c->catalog, &row, err);
+
+    if (status != PD_OK) {
+        return status;
+    }
+    status = pd_activity_run(c->env, &activity, err);
+    if (status != PD_OK) {
+        if (pd_catalog_copy_forget(c->catalog, row.id, &late) != PD_OK) {
+            pd_log_error(c->env->log, PD_LOG_WARN, &late);
+        }
+        return status;
+    }
+    row.tape_file = (uint32_t)(volume->tape_files - 1);
+    status = pd_catalog_copy_written(c->catalog, &row, bytes, err);
+    if (status == PD_OK) {
+        p->item->state = PD_COPYING_WRITTEN;
+        p->item->copy_id = row.id;
+        p->item->volume_id = volume->id;
+        p->item->result.bytes = bytes;
+        snprintf(p->item->result.label, sizeof p->item->result.label, "%s", volume->label);
+        c->summary->bytes += bytes;
+    }
+    return status;
+}
+
+static bool ends_run(enum pd_status status)
+{
+    return status == PD_INTERRUPTED || status == PD_NO_MEMORY ||
+           pd_status_exit(status) == PD_EXIT_CATALOG;
+}
+
+/* Were all copies that may have its records asked? */
+static enum pd_status judge_lost(struct passing *p, const struct pd_error *why,
+                                 struct pd_error *err)
+{
+    struct pd_error found = *why;
+    enum pd_status status = tell_all_lost(p, err);
+
+    if (status != PD_OK) {
+        return status;
+    }
+    if (p->copy_count < p->item->sources) {
+        return fail_item(p->item, PD_BAD_RECORD, &found); /* one out of reach may have it */
+    }
+    p->c->lost = true;
+    return fail_item(p->item, PD_FAILED, &found);
+}
+
+enum pd_status pd_copying_archive(struct pd_copying *c, struct pd_copying_item *item,
+                                  struct pd_error *err)
+{
+    struct passing p = {.c = c, .item = item};
+    struct pd_error why = PD_ERROR_INIT;
+    enum pd_status status;
+
+    pd_toc_init(&p.toc);
+    status = open_sources(&p, &why);
+    if (status != PD_OK && !ends_run(status)) {
+        status = fail_item(item, status, &why);
+        goto out;
+    }
+    if (status == PD_OK) {
+        status = write_it(&p, &why);
+    }
+    if (status == PD_BAD_RECORD) {
+        status = judge_lost(&p, &why, err);
+    } else if (status != PD_OK) {
+        *err = why;
+    }
+out:
+    pd_replica_free(p.replica);
+    free(p.copies);
+    pd_toc_release(&p.toc);
+    return status;
+}

@@ -1,0 +1,144 @@
+#!/bin/bash
+# A volume is made anew from the best records of all copies: on disks and tapes, whatever ails the old
+# ones, also for a dump that never had all its copies.
+. "$(dirname "$0")/../lib/tap.sh"
+
+mkdir "$T/src"
+for i in 1 2 3 4 5 6; do
+    head -c 400000 /dev/urandom >"$T/src/file$i"
+done
+flip() { # FILE OFFSET
+    local byte
+    byte=$(od -An -tu1 -j "$2" -N 1 "$1")
+    printf "%b" "\\x$(printf %02x $((byte ^ 1)))" |
+        dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+state() { # LABEL
+    $PD --json volumes "$1" | jq -r '.volumes[0].state'
+}
+fresh() { # NAME KIND: a dump of two copies; $a and $b are its places
+    a=$T/$1-a b=$T/$1-b to=$T/$1-to
+    mkdir "$a" "$b" "$to"
+    export XDG_STATE_HOME=$T/$1-state
+    exits 0 "$1: a dump" $PD dump --name "$1" --block-size 64K --batch-size 1M --to "$2:$a" --to "$2:$b" "$T/src"
+}
+healed() { # NAME: all is as if nothing had happened
+    exits 0 "$1: verify" $PD verify --dump "$1"
+    exits 0 "$1: safe" $PD safe "$T/src"
+    exits 0 "$1: catalog check" $PD catalog check
+    exits 0 "$1: restore" $PD restore --dump "$1" --all --to "$T/$1-r"
+    ok "$1: all is back" diff -r "$T/src" "$T/$1-r$T/src"
+}
+
+# ---- disks: records bad here and there, none bad on both ----
+fresh disk disk
+fa=$(echo "$a"/*/0001-*) fb=$(echo "$b"/*/0002-*)
+flip "$fa" 200000
+flip "$fa" 700000
+flip "$fb" 300000
+rm "$a"/*/0003-*
+exits 1 "disk: verify finds the damage" $PD verify --dump disk
+exits 2 "no target" $PD repair PD100001
+exits 2 "no volume of that name" $PD repair NOBODY --to "disk:$to"
+exits 2 "not a label" $PD repair PD100001 --to "disk:$to" --label "a/b"
+exits 0 "disk: repair" $PD repair PD100001 --to "disk:$to"
+says out "^PD100002 +disk.0001 +ok, written and read back" "each archive is told"
+says out "^copy 1: 3 archives, 3 good \(0 of them made before\), 0 not copied" "and the sum"
+same "$(state PD100001)" retired "the old one is retired"
+exits 0 "show" $PD show disk
+says out "copy 1 on PD100001 .*bad .*\[replaced\] replaced by the copy on PD100002" "its copies are replaced"
+says out "copy 1 on PD100002 .*verified" "by the new ones"
+exits 0 "the new volume verifies by itself" $PD --catalog sqlite:"$T/no" verify --target "disk:$to"
+exits 0 "repair once more" $PD repair PD100001 --to "disk:$to"
+says out "nothing is left to be made in place of PD100001" "has nothing to do"
+same "$(find "$to" -name '*.tar' | wc -l)" 5 "and does nothing"
+exits 1 "the other copy is still bad" $PD verify --dump disk
+mkdir "$T/disk-to2"
+exits 0 "repair that one too, in JSON" $PD --json repair PD200001 --to "disk:$T/disk-to2" --label OTHER
+ok "the archives are listed" jq -e '.copy == 2 and (.archives | length == 3) and all(.archives[]; .status == "ok" and .volume == "OTHER") and .lost == []' "$T/out"
+healed disk
+exits 0 "the old ones may be given up" $PD volumes --scratch PD100001 PD200001
+exits 0 "that changes nothing" $PD safe "$T/src"
+exits 0 "and the catalog is true" $PD catalog check
+
+# ---- tapes, the old volume gone ----
+fresh tape mock
+rm "$a"/*.tap
+exits 0 "tape: repair from the other copy" $PD repair PD100001 --to "mock:$to"
+exits 0 "tape: the new volume verifies by itself" $PD --catalog sqlite:"$T/no" verify --target "mock:$to"
+healed tape
+
+# ---- several volumes, as the first gets full ----
+fresh span disk
+exits 0 "span: repair" $PD repair PD200001 --to "mock:$to?capacity=1500K"
+same "$(find "$to" -name '*.tap' | wc -l)" 3 "span: onto three tapes"
+exits 0 "span: each verifies by itself" $PD --catalog sqlite:"$T/no" verify --target "mock:$to"
+healed span
+exits 5 "an archive that fits no volume" $PD repair PD100001 --to "mock:$T/span-a?capacity=300K"
+
+# ---- a record bad on all copies ----
+fresh lost disk
+fa=$(echo "$a"/*/0001-*) fb=$(echo "$b"/*/0001-*)
+flip "$fa" 500000
+flip "$fb" 500100
+exits 3 "lost: verify" $PD verify --dump lost
+exits 3 "lost: repair" $PD --json repair PD100001 --to "disk:$to"
+ok "the file is named with its record" jq -e '.lost | length >= 1 and all(.[]; .archive == "lost.0001" and .record == 7 and (.file | test("/src/file")))' "$T/out"
+ok "the others are healed" jq -e '[.archives[] | select(.status == "ok")] | length == 2' "$T/out"
+ok "that one is not called good" jq -e '.archives[] | select(.archive == "lost.0001") | .status == "failed"' "$T/out"
+exits 1 "safe knows" $PD safe "$T/src"
+exits 0 "catalog check" $PD catalog check
+exits 0 "its old copies stand as they were" $PD show lost
+says out "copy 1 on PD100001 .*bad .*\[bad-record\]" "bad"
+exits 0 "what is healed verifies by itself" $PD --catalog sqlite:"$T/no" verify --target "disk:$to"
+# the damage is mended: the rest follows
+flip "$fa" 500000
+exits 0 "lost: repair goes on where it can" $PD repair PD100001 --to "disk:$to"
+says out "1 archives, 1 good \(0" "with the one that was left"
+exits 0 "two indexes, and all verifies by itself" $PD --catalog sqlite:"$T/no" verify --target "disk:$to"
+
+# ---- out of reach is not lost ----
+fresh away disk
+fa=$(echo "$a"/*/0001-*)
+flip "$fa" 500000
+mv "$b" "$T/elsewhere"
+exits 1 "away: repair" $PD repair PD100001 --to "disk:$to"
+says out "away.0001 .*NOT COPIED: .*record 7: none of 1 copy is good" "one is not copied"
+silent out "LOST: " "and none called lost"
+mv "$T/elsewhere" "$b"
+exits 0 "away: at hand again" $PD repair PD100001 --to "disk:$to"
+healed away
+
+# ---- degraded dumps ----
+mkdir "$T/deg-a" "$T/deg-b" "$T/deg-to"
+export XDG_STATE_HOME=$T/deg-state
+exits 1 "a writer fails" $PD dump --name deg --block-size 64K --batch-size 1M --to "disk:$T/deg-a" --to "fault:write@25=EIO:disk:$T/deg-b" "$T/src"
+exits 1 "deg: not safe" $PD safe "$T/src"
+exits 0 "deg: repair makes what was never begun, too" $PD repair PD200001 --to "disk:$T/deg-to"
+says out "^copy 2: 3 archives, 3 good" "all three"
+healed deg
+exits 0 "deg: dumps is content" $PD dumps
+
+mkdir "$T/none-a" "$T/none-b" "$T/none-to"
+export XDG_STATE_HOME=$T/none-state
+exits 1 "a volume never comes to be" $PD dump --name none --block-size 64K --to "disk:$T/none-a" --to "fault:load@1+=EIO:disk:$T/none-b" "$T/src"
+exits 0 "none: repair by the label that it would have" $PD repair PD200001 --to "disk:$T/none-to"
+healed none
+
+# ---- the new medium fails ----
+fresh new disk
+flip "$(echo "$a"/*/0001-*)" 200000
+exits 1 "new: it does not hold what was written" $PD repair PD100001 --to "fault:write@20=flip:disk:$to"
+says out "new.0002 .*NOT COPIED: .*\[bad-record\]" "one archive is bad"
+same "$(state PD100002)" bad "the volume gets nothing more"
+exits 0 "catalog check" $PD catalog check
+exits 0 "new: another volume takes the rest" $PD repair PD100001 --to "disk:$to"
+says out "^PD100003 +new.0002 +ok" "on a volume of its own"
+healed new
+fresh eio disk
+exits 1 "eio: it fails" $PD repair PD100001 --to "fault:write@20=EIO:disk:$to"
+says err "write 20|injected" "told why"
+exits 0 "eio: run again" $PD repair PD100001 --to "disk:$to"
+says out "1 of them made before|3 archives, 3 good|2 archives, 2 good" "it goes on"
+healed eio
+tap_done
