@@ -3,11 +3,11 @@
  * copies: in place of a volume (repair), or beside the others (copy).
  *
  * Records keep their size: the new volume has the block size of the old ones. Each archive is read
- * as one replicated store (replica.h), written, brought to the medium, recorded as written, then read
- * back from the medium with the rest of its volume, and only then recorded as verified. Behind the
- * archives of each dump stands their index. An archive in which a record is good nowhere is not
- * copied; its files there are named, the rest goes on. A run that was killed is simply made again: it
- * goes on behind what is recorded.
+ * as one replicated store (replica.h), written, brought to the medium, recorded as written, then
+ * read back from the medium with the rest of its volume, and only then recorded as verified. Behind
+ * the archives of each dump stands their index. An archive in which a record is good nowhere is not
+ * copied; its files there are named, the rest goes on. A run that was killed is simply made again:
+ * it goes on behind what is recorded.
  */
 #ifndef PAIRDUMP_COPYING_H
 #define PAIRDUMP_COPYING_H
@@ -21,20 +21,20 @@ struct pd_copying_result {
     char label[PD_LABEL_TEXT]; /* of the new volume; "": none */
     enum pd_status status;     /* PD_OK: verified there */
     struct pd_error error;
-    bool before;               /* an earlier run has made it */
+    bool before; /* an earlier run has made it */
     uint64_t records, bytes;
 };
 
 struct pd_copying_options {
-    const char *replace;      /* volume to be replaced, or NULL: what[] is copied */
-    const char *const *what;  /* dumps and volumes */
+    const char *replace;     /* volume to be replaced, or NULL: what[] is copied */
+    const char *const *what; /* dumps and volumes */
     size_t what_count;
-    const char *to;           /* target URL */
-    const char *label;        /* of the first new volume, or NULL */
-    const char *const *at;    /* target URLs to look for volumes first */
+    const char *to;        /* target URL */
+    const char *label;     /* of the first new volume, or NULL */
+    const char *const *at; /* target URLs to look for volumes first */
     size_t at_count;
     const struct pd_config *config;
-    int64_t run_id;           /* for which volumes and drives are claimed (claim.h) */
+    int64_t run_id; /* for which volumes and drives are claimed (claim.h) */
     /* Any may be NULL. */
     void (*on_result)(void *arg, const struct pd_copying_result *result);
     void (*on_lost)(void *arg, const char *archive, uint64_t record, const char *path);
@@ -58,7 +58,6 @@ struct pd_copying_summary {
  * valid. */
 PD_MUST_USE enum pd_status pd_copying_run(const struct pd_env *env, struct pd_catalog *catalog,
                                           const struct pd_copying_options *options,
-                                          struct pd_copying_summary *summary,
-                                          struct pd_error *err);
+                                          struct pd_copying_summary *summary, struct pd_error *err);
 
 #endif

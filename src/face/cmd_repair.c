@@ -33,8 +33,7 @@ static enum pd_status repair(struct pd_face *face, const struct pd_args *args,
     return status;
 }
 
-enum pd_status pd_cmd_repair(struct pd_face *face, const struct pd_args *args,
-                             struct pd_error *err)
+enum pd_status pd_cmd_repair(struct pd_face *face, const struct pd_args *args, struct pd_error *err)
 {
     struct pd_catalog *catalog = NULL;
     enum pd_status status = pd_args_words(args, 1, 1, err);

@@ -47,8 +47,9 @@ static void show_lost(void *arg, const char *archive, uint64_t record, const cha
     struct view *view = arg;
     char *text = path ? pd_render_path(path) : NULL;
 
-    pd_log_line(view->face->env.log, PD_LOG_ERROR, "%s: no copy at hand has record %" PRIu64 " good: %s",
-                archive, record, text ? text : "of the archive's own files");
+    pd_log_line(view->face->env.log, PD_LOG_ERROR,
+                "%s: no copy at hand has record %" PRIu64 " good: %s", archive, record,
+                text ? text : "of the archive's own files");
     if (view->lost) {
         json_t *item = json_object();
         json_object_set_new(item, "archive", pd_render_json_path(archive));
@@ -95,8 +96,8 @@ static void show_summary(struct view *view, const struct pd_copying_options *opt
     }
     pd_format_size(s->bytes, bytes, sizeof bytes);
     fprintf(face->out,
-            "copy %u: %" PRIu64 " archives, %" PRIu64 " good (%" PRIu64 " of them made before), %"
-            PRIu64 " not copied; %s written to %s\n",
+            "copy %u: %" PRIu64 " archives, %" PRIu64 " good (%" PRIu64
+            " of them made before), %" PRIu64 " not copied; %s written to %s\n",
             s->copy, s->archives, s->good, s->before, s->failed, bytes,
             s->labels[0] ? s->labels : "no volume");
     if (s->lost_files > 0) {
@@ -114,8 +115,9 @@ static enum pd_status judge(const struct pd_copying_summary *s, struct pd_error 
     if (s->status == PD_OK) {
         return PD_OK;
     }
-    return pd_error_set(err, s->status, 0, "%" PRIu64 " of %" PRIu64 " archives were not copied%s%s",
-                        s->failed, s->archives, s->error.message[0] ? ": " : "", s->error.message);
+    return pd_error_set(err, s->status, 0,
+                        "%" PRIu64 " of %" PRIu64 " archives were not copied%s%s", s->failed,
+                        s->archives, s->error.message[0] ? ": " : "", s->error.message);
 }
 
 enum pd_status pd_copying_view(struct pd_face *face, const struct pd_args *args, const char *what,

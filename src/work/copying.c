@@ -54,8 +54,8 @@ static bool is_ours(void *arg, const char *top)
 
 /* ---- the volume to be replaced ---- */
 
-/* A label of our own kind that no volume bears: the copy was lost before its volume was labelled. Its
- * partners tell pool and pair. */
+/* A label of our own kind that no volume bears: the copy was lost before its volume was labelled.
+ * Its partners tell pool and pair. */
 static enum pd_status make_up_old(struct pd_copying *c, const char *label, struct pd_error *err)
 {
     size_t len = strlen(label);
@@ -108,8 +108,8 @@ static enum pd_status find_old(struct pd_copying *c, struct pd_error *err)
                               c->old.label, pd_volume_state_name(c->old.state));
     }
     if (status == PD_OK && c->old.state == PD_VOLUME_RESERVED) {
-        status = pd_error_set(err, PD_USAGE, 0, "%s is reserved, and no medium bears it",
-                              c->old.label);
+        status =
+            pd_error_set(err, PD_USAGE, 0, "%s is reserved, and no medium bears it", c->old.label);
     }
     return status;
 }
@@ -238,8 +238,8 @@ static enum pd_status read_back_earlier(struct pd_copying *c, struct pd_error *e
             struct pd_copying_item *item = &c->items[i];
             if (item->volume_id == id && item->state == PD_COPYING_WRITTEN) {
                 item->state = PD_COPYING_FAILED;
-                item->result.status = item->result.status == PD_OK ? PD_UNVERIFIED
-                                                                   : item->result.status;
+                item->result.status =
+                    item->result.status == PD_OK ? PD_UNVERIFIED : item->result.status;
             }
         }
         id = unread_volume(c);
@@ -265,10 +265,9 @@ static enum pd_status fill_volume(struct pd_copying *c, bool *full, struct pd_er
         if (status == PD_VOLUME_FULL && empty) {
             struct pd_error why = *err;
             pd_error_clear(err);
-            return pd_error_set(err, PD_NO_SPACE, 0,
-                                "archive %s of %" PRIu64 " bytes fits no empty volume: %s",
-                                item->archive.name,
-                                item->archive.records * item->archive.record_size, why.message);
+            return pd_error_set(
+                err, PD_NO_SPACE, 0, "archive %s of %" PRIu64 " bytes fits no empty volume: %s",
+                item->archive.name, item->archive.records * item->archive.record_size, why.message);
         }
         *full = status == PD_VOLUME_FULL;
     }
@@ -337,8 +336,8 @@ static enum pd_status serve_volume(struct pd_copying *c, struct pd_error *err)
     struct pd_error late = PD_ERROR_INIT;
 
     if (to->fresh) {
-        enum pd_status labelled = pd_catalog_volume_labelled(
-            c->catalog, to->volume.uuid, status == PD_OK ? err : &late);
+        enum pd_status labelled =
+            pd_catalog_volume_labelled(c->catalog, to->volume.uuid, status == PD_OK ? err : &late);
         to->fresh = false;
         status = status == PD_OK ? labelled : status;
     }
@@ -381,8 +380,8 @@ static uint64_t bytes_to_do(const struct pd_copying *c)
 
     for (size_t i = 0; i < c->count; i++) {
         if (c->items[i].state == PD_COPYING_TODO) {
-            bytes = pd_add_sat(bytes, pd_mul_sat(c->items[i].archive.records,
-                                                 c->items[i].archive.record_size));
+            bytes = pd_add_sat(
+                bytes, pd_mul_sat(c->items[i].archive.records, c->items[i].archive.record_size));
         }
     }
     return bytes;
@@ -412,10 +411,10 @@ static enum pd_status open_pool(struct pd_copying *c, struct pd_error *err)
     if (c->old.id != 0 && c->old.label[0] != '\0') { /* labels go on as they were */
         snprintf(config.label_prefix, strlen(config.label_prefix) + 1, "%s", c->old.label);
     }
-    status = config.copies[0] ? pd_pool_open(c->env, &config, &run,
-                                             pd_config_retry(options->config, "open"), &c->pool,
-                                             err)
-                              : pd_error_memory(err, "a target");
+    status = config.copies[0]
+                 ? pd_pool_open(c->env, &config, &run, pd_config_retry(options->config, "open"),
+                                &c->pool, err)
+                 : pd_error_memory(err, "a target");
     pd_pool_config_release(&config);
     return status;
 }
@@ -466,7 +465,7 @@ static void tell(struct pd_copying *c)
         s->before += good && item->before;
         s->failed += !good;
         if (!good && item->result.status == PD_OK) {
-            item->result.status = c->broken ? PD_SKIPPED : PD_INTERRUPTED;
+            item->result.status = pd_stop_requested(c->env->stop) ? PD_INTERRUPTED : PD_MISSING;
             (void)pd_error_set(&item->result.error, item->result.status, 0,
                                "was not come to; run it again");
         }
@@ -487,15 +486,14 @@ static void tell(struct pd_copying *c)
 
 static enum pd_status retire_old(struct pd_copying *c, struct pd_error *err)
 {
-    bool any = false, may = c->old.state == PD_VOLUME_APPENDABLE ||
-                            c->old.state == PD_VOLUME_FULL_STATE;
+    bool any = false,
+         may = c->old.state == PD_VOLUME_APPENDABLE || c->old.state == PD_VOLUME_FULL_STATE;
 
     for (size_t i = 0; i < c->count; i++) {
         any = any || c->items[i].state == PD_COPYING_GOOD;
     }
-    return c->old.id != 0 && may && any
-               ? pd_catalog_volume_retire(c->catalog, c->old.uuid, err)
-               : PD_OK;
+    return c->old.id != 0 && may && any ? pd_catalog_volume_retire(c->catalog, c->old.uuid, err)
+                                        : PD_OK;
 }
 
 static enum pd_status prepare(struct pd_copying *c, struct pd_error *err)
@@ -504,8 +502,8 @@ static enum pd_status prepare(struct pd_copying *c, struct pd_error *err)
     enum pd_status status = pd_target_url_location(o->to, &c->location, err);
 
     if (status == PD_OK && o->label && !pd_label_is_valid(o->label)) {
-        status = pd_error_set(err, PD_USAGE, 0,
-                              "\"%s\" is no volume label (1 to 8 of A-Z 0-9 - _)", o->label);
+        status = pd_error_set(err, PD_USAGE, 0, "\"%s\" is no volume label (1 to 8 of A-Z 0-9 - _)",
+                              o->label);
     }
     if (status == PD_OK) {
         status = find_old(c, err);
@@ -568,7 +566,9 @@ enum pd_status pd_copying_run(const struct pd_env *env, struct pd_catalog *catal
         if (status == PD_OK) {
             status = retire_old(c, err);
         }
-        tell(c);
+        if (status == PD_OK || summary->labels[0]) { /* else nothing was done */
+            tell(c);
+        }
     }
     if (status != PD_OK) {
         summary->status = status;

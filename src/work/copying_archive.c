@@ -178,11 +178,8 @@ static enum pd_status fan_out(void *arg, struct pd_error *err)
 static enum pd_status write_it(struct passing *p, struct pd_error *err)
 {
     struct pd_copying *c = p->c;
-    const struct pd_activity activity = {.name = "write",
-                                         .subject = p->toc.name,
-                                         .run = fan_out,
-                                         .arg = p,
-                                         .retry = PD_RETRY_ONCE};
+    const struct pd_activity activity = {
+        .name = "write", .subject = p->toc.name, .run = fan_out, .arg = p, .retry = PD_RETRY_ONCE};
     const struct pd_volume_row *volume = &pd_pool_copy(c->pool, 0)->volume;
     struct pd_copy_row row = {.archive_id = p->item->archive.id,
                               .volume_id = volume->id,

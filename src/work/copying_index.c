@@ -34,8 +34,8 @@ static enum pd_status take_copy(void *arg, const struct pd_copy_row *row, struct
         return pd_error_memory(err, "the index");
     }
     s->list = list;
-    list[s->count++] = (struct shelf_copy){.archive_id = row->archive_id,
-                                           .tape_file = row->tape_file};
+    list[s->count++] =
+        (struct shelf_copy){.archive_id = row->archive_id, .tape_file = row->tape_file};
     return PD_OK;
 }
 

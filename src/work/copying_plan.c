@@ -182,12 +182,12 @@ static enum pd_status name_all(struct pd_copying *c, struct named *named, struct
         }
         status = name_dump(c, what, &named->dumps[i], err);
         if (status == PD_OK && named->dumps[i] == 0 && named->volumes[i] == 0) {
-            status = pd_error_set(err, PD_NOT_FOUND, 0, "no dump and no volume %s in the catalog",
-                                  what);
+            status =
+                pd_error_set(err, PD_NOT_FOUND, 0, "no dump and no volume %s in the catalog", what);
         }
         if (status == PD_OK && named->dumps[i] != 0 && named->volumes[i] != 0) {
-            status = pd_error_set(err, PD_USAGE, 0, "%s is a dump and a volume; give its UUID",
-                                  what);
+            status =
+                pd_error_set(err, PD_USAGE, 0, "%s is a dump and a volume; give its UUID", what);
         }
     }
     return status;

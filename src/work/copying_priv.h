@@ -23,9 +23,9 @@ enum pd_copying_state {
 struct pd_copying_item {
     struct pd_archive_row archive;
     enum pd_copying_state state;
-    bool before;                     /* an earlier run has written it */
-    int64_t copy_id, volume_id;      /* of the new copy */
-    size_t sources;                  /* copies that may have its records */
+    bool before;                /* an earlier run has written it */
+    int64_t copy_id, volume_id; /* of the new copy */
+    size_t sources;             /* copies that may have its records */
     struct pd_copying_result result;
 };
 
@@ -49,10 +49,10 @@ struct pd_copying {
     struct pd_catalog *catalog;
     const struct pd_copying_options *options;
     struct pd_copying_summary *summary;
-    struct pd_volume_row old;   /* to be replaced; id 0: none */
-    unsigned copy;              /* number of the copies to make */
+    struct pd_volume_row old; /* to be replaced; id 0: none */
+    unsigned copy;            /* number of the copies to make */
     uint64_t block_size;
-    char *location;             /* of the target, as the catalog has it */
+    char *location; /* of the target, as the catalog has it */
     struct pd_copying_item *items;
     size_t count;
     struct pd_copying_row *rows; /* of all archives, by archive */

@@ -93,9 +93,23 @@ static enum pd_status take_copy(void *arg, const struct pd_copy_row *row, struct
         return pd_error_memory(err, "the copies");
     copies->rows = bigger;
     copies->rows[copies->count++] = *row;
-    if (row->state == PD_COPY_BAD && !copies->volumes->has_from)
+    if (row->state == PD_COPY_BAD && row->reason != PD_REPLACED && !copies->volumes->has_from)
         pd_restore_avoided(copies->volumes->run, row->label, row->archive, 0, row->reason);
     return PD_OK;
+}
+
+/* A copy that was replaced is asked only when no other is known to be good. */
+static void leave_replaced(struct copies *copies)
+{
+    size_t kept = 0;
+
+    if (copies->volumes->has_from || copies->count == 0 ||
+        copies->rows[0].state != PD_COPY_VERIFIED)
+        return;
+    for (size_t i = 0; i < copies->count; i++)
+        if (copies->rows[i].reason != PD_REPLACED)
+            copies->rows[kept++] = copies->rows[i];
+    copies->count = kept;
 }
 
 /* Verified copies first, bad ones last: each record is checked, so even those can help. */
@@ -341,6 +355,7 @@ enum pd_status pd_restore_volumes_open(struct pd_restore_volumes *volumes,
         goto out;
     }
     qsort(copies.rows, copies.count, sizeof(*copies.rows), compare_copies);
+    leave_replaced(&copies);
     opened = calloc(copies.count, sizeof(*opened));
     if (opened == NULL) {
         status = pd_error_memory(err, "the copies");
