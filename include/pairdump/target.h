@@ -7,12 +7,12 @@
  * state and range and add the volume to errors, for all of them.
  *
  * Life: open -> volumes* -> {mount relabel?} | format -> cut? -> { begin write* end | begin write*
- * abandon }* and { open_file read* seek* close_file }* -> sync -> close. At most one tape file is
- * open at a time. Tape file 0 is the label (label.h), written by format. Records are whole: all of
- * the block size, which the calls demand of write and seek; read takes a larger buffer too, and
- * fills one record. After a failed write or end only abandon, mount, unmount, space_left and close
- * are left. One thread uses a target at a time; for reading while writing open a second one (disk
- * only: `parallel` in its caps).
+ * abandon | patch | rewrite write* end }* and { open_file read* seek* close_file }* -> sync ->
+ * close. At most one tape file is open at a time. Tape file 0 is the label (label.h), written by
+ * format. Records are whole: all of the block size, which the calls demand of write and seek; read
+ * takes a larger buffer too, and fills one record. After a failed write or end only abandon, mount,
+ * unmount, space_left and close are left. One thread uses a target at a time; for reading while
+ * writing open a second one (disk only: `parallel` in its caps).
  */
 #ifndef PAIRDUMP_TARGET_H
 #define PAIRDUMP_TARGET_H
@@ -85,6 +85,15 @@ struct pd_target_ops {
     enum pd_status (*end)(void *impl, bool durable, struct pd_error *err);
     /* Gives the tape file up: nothing of it remains, and the next begin takes its number. */
     enum pd_status (*abandon)(void *impl, struct pd_error *err);
+    /* Writes one record of an ended tape file anew, in its place, and returns when it is on the
+     * medium; whatever fails, no other record changes. Takes the volume as claim does, also when a
+     * tape file is missing. PD_MISSING, PD_TRUNCATED: there is no such record; PD_UNSUPPORTED: the
+     * medium cannot. */
+    enum pd_status (*patch)(void *impl, uint32_t file_no, uint64_t record, const void *bytes,
+                            size_t len, struct pd_error *err);
+    /* Starts a tape file anew that was ended, and may be missing now: as begin, but what is there
+     * stays until end puts this in its place. PD_UNSUPPORTED as above. */
+    enum pd_status (*rewrite)(void *impl, uint32_t file_no, const char *name, struct pd_error *err);
     /* Everything ended before is on the medium. */
     enum pd_status (*sync)(void *impl, struct pd_error *err);
     /* For writing the index behind a full volume: let writes use the early-warning zone. */
@@ -150,6 +159,11 @@ PD_MUST_USE enum pd_status pd_target_write(struct pd_target *target, const void 
 PD_MUST_USE enum pd_status pd_target_end(struct pd_target *target, bool durable,
                                          struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_abandon(struct pd_target *target, struct pd_error *err);
+PD_MUST_USE enum pd_status pd_target_patch(struct pd_target *target, uint32_t file_no,
+                                           uint64_t record, const void *bytes, size_t len,
+                                           struct pd_error *err);
+PD_MUST_USE enum pd_status pd_target_rewrite(struct pd_target *target, uint32_t file_no,
+                                             const char *name, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_sync(struct pd_target *target, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_target_use_reserve(struct pd_target *target, bool on,
                                                  struct pd_error *err);

@@ -378,6 +378,39 @@ enum pd_status pd_target_abandon(struct pd_target *target, struct pd_error *err)
     return leave(target, "abandon", status, &found, err);
 }
 
+enum pd_status pd_target_patch(struct pd_target *target, uint32_t file_no, uint64_t record,
+                               const void *bytes, size_t len, struct pd_error *err)
+{
+    struct pd_error found = PD_ERROR_INIT;
+    enum pd_status status = allow(target, "patch", MOUNTED, err);
+
+    if (status != PD_OK)
+        return status;
+    if (file_no == 0 || bytes == NULL || len != target->label.block_size)
+        return bad_call(target, "patch: the label, or no record of the volume's block size", err);
+    if (pd_mul_sat(pd_add_sat(record, 1), len) > INT64_MAX)
+        return bad_call(target, "patch: the record number is out of range", err);
+    status = target->ops->patch(target->impl, file_no, record, bytes, len, &found);
+    return leave(target, "patch", status, &found, err);
+}
+
+enum pd_status pd_target_rewrite(struct pd_target *target, uint32_t file_no, const char *name,
+                                 struct pd_error *err)
+{
+    struct pd_error found = PD_ERROR_INIT;
+    enum pd_status status = allow(target, "rewrite", MOUNTED, err);
+
+    if (status != PD_OK)
+        return status;
+    if (file_no == 0 || name[0] == '\0' || strchr(name, '/') != NULL)
+        return bad_call(target, "rewrite: the label, or a name that is empty or holds a slash",
+                        err);
+    status = target->ops->rewrite(target->impl, file_no, name, &found);
+    if (status == PD_OK)
+        target->state = WRITING;
+    return leave(target, "rewrite", status, &found, err);
+}
+
 enum pd_status pd_target_sync(struct pd_target *target, struct pd_error *err)
 {
     struct pd_error found = PD_ERROR_INIT;

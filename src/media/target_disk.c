@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,22 +53,6 @@ static enum pd_status enter_folder(struct pd_target_disk *disk, const char *labe
     return PD_OK;
 }
 
-static enum pd_status lock_folder(struct pd_target_disk *disk, struct pd_error *err)
-{
-    int result;
-
-    do
-        result = flock(disk->folder_fd, LOCK_EX | LOCK_NB);
-    while (result != 0 && errno == EINTR);
-    if (result == 0)
-        return PD_OK;
-    if (errno == EWOULDBLOCK)
-        return pd_error_set(err, PD_BUSY, 0, "%s is being written by another run",
-                            disk->folder_name);
-    return pd_error_set(err, PD_UNSUPPORTED, errno,
-                        "cannot lock %s; its file system must know flock(2)", disk->folder_name);
-}
-
 /* Reads the folder until its numbering holds: a reader may meet a writer's renames half way. */
 static enum pd_status read_folder(struct pd_target_disk *disk, struct pd_error *err)
 {
@@ -86,27 +69,15 @@ static enum pd_status read_folder(struct pd_target_disk *disk, struct pd_error *
     return status;
 }
 
-static enum pd_status remove_partials(struct pd_target_disk *disk, struct pd_error *err)
-{
-    for (size_t i = 0; i < disk->folder.partial_count; i++) {
-        const char *name = disk->folder.partials[i];
-
-        if (unlinkat(disk->folder_fd, name, 0) != 0 && errno != ENOENT)
-            return pd_error_set(err, pd_status_from_errno(errno), errno,
-                                "cannot remove the unfinished file %s/%s", disk->folder_name, name);
-    }
-    return PD_OK;
-}
-
 /* At the first begin: take the volume for writing and see what is really there. */
 static enum pd_status claim(struct pd_target_disk *disk, struct pd_error *err)
 {
-    enum pd_status status = lock_folder(disk, err);
+    enum pd_status status = pd_target_disk_lock(disk, err);
 
     if (status == PD_OK)
         status = read_folder(disk, err);
     if (status == PD_OK)
-        status = remove_partials(disk, err);
+        status = pd_target_disk_sweep(disk, err);
     disk->locked = status == PD_OK;
     return status;
 }
@@ -145,7 +116,7 @@ static enum pd_status disk_write(void *impl, const void *record, size_t len, str
     struct pd_target_disk *disk = impl;
     uint64_t whole = pd_add_sat(pd_add_sat(disk->folder.used, disk->written), len);
 
-    if (disk->capacity > 0 && !disk->reserve && whole > disk->capacity)
+    if (disk->capacity > 0 && !disk->reserve && !disk->over && whole > disk->capacity)
         return pd_error_set(err, PD_VOLUME_FULL, 0,
                             "%s has reached its capacity of %" PRIu64 " bytes", disk->folder_name,
                             disk->capacity);
@@ -158,12 +129,7 @@ static enum pd_status disk_end(void *impl, bool durable, struct pd_error *err)
     enum pd_status status = pd_target_disk_finish(disk, err);
 
     (void)durable; /* always */
-    if (status == PD_OK)
-        status = pd_target_disk_add(&disk->folder, (uint32_t)disk->folder.count, disk->written,
-                                    disk->final, err);
-    if (status == PD_OK)
-        pd_target_disk_forget(disk);
-    return status;
+    return status == PD_OK ? pd_target_disk_ended(disk, err) : status;
 }
 
 static enum pd_status disk_abandon(void *impl, struct pd_error *err)
@@ -365,7 +331,7 @@ static enum pd_status make_folder(struct pd_target_disk *disk, const char *label
             "cannot make the folder %s/%s", disk->dir, label);
     status = enter_folder(disk, label, err);
     if (status == PD_OK)
-        status = lock_folder(disk, err);
+        status = pd_target_disk_lock(disk, err);
     if (status == PD_OK)
         status = pd_target_disk_scan(disk->folder_fd, disk->folder_name, &disk->folder, err);
     if (status != PD_OK)
@@ -375,7 +341,7 @@ static enum pd_status make_folder(struct pd_target_disk *disk, const char *label
     if (disk->folder.others)
         return pd_error_set(err, PD_FOREIGN, 0, "%s holds other things; take another label",
                             disk->folder_name);
-    return remove_partials(disk, err);
+    return pd_target_disk_sweep(disk, err);
 }
 
 static enum pd_status write_readme(struct pd_target_disk *disk, const struct pd_label *label,
@@ -550,6 +516,8 @@ const struct pd_target_ops pd_target_disk_ops = {
     .write = disk_write,
     .end = disk_end,
     .abandon = disk_abandon,
+    .patch = pd_target_disk_patch,
+    .rewrite = pd_target_disk_rewrite,
     .sync = disk_sync,
     .use_reserve = disk_use_reserve,
     .open_file = disk_open_file,

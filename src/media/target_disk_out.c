@@ -46,8 +46,21 @@ void pd_target_disk_forget(struct pd_target_disk *disk)
     free(disk->final);
     disk->partial = NULL;
     disk->final = NULL;
-    disk->renamed = false;
+    disk->renamed = disk->over = false;
     disk->out = -1;
+}
+
+/* What a killed run left unfinished. */
+enum pd_status pd_target_disk_sweep(struct pd_target_disk *disk, struct pd_error *err)
+{
+    for (size_t i = 0; i < disk->folder.partial_count; i++) {
+        const char *name = disk->folder.partials[i];
+
+        if (unlinkat(disk->folder_fd, name, 0) != 0 && errno != ENOENT)
+            return pd_error_set(err, pd_status_from_errno(errno), errno,
+                                "cannot remove the unfinished file %s/%s", disk->folder_name, name);
+    }
+    return PD_OK;
 }
 
 /* Starts NAME.partial. */
@@ -118,11 +131,13 @@ enum pd_status pd_target_disk_put(struct pd_target_disk *disk, const void *bytes
     return disk->written - disk->flushed >= FLUSH_STEP ? flush_step(disk, err) : PD_OK;
 }
 
-/* Gives the finished file its name; never over another one. */
+/* Gives the finished file its name; over another one only when it is to take that one's place. */
 static int rename_output(struct pd_target_disk *disk)
 {
     struct stat st;
 
+    if (disk->over)
+        return renameat(disk->folder_fd, disk->partial, disk->folder_fd, disk->final);
     if (renameat2(disk->folder_fd, disk->partial, disk->folder_fd, disk->final, RENAME_NOREPLACE) ==
         0)
         return 0;

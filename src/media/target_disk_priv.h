@@ -82,6 +82,7 @@ struct pd_target_disk {
     char *partial;
     char *final;
     bool renamed;
+    bool over; /* it is to take the place of the file of its name */
     uint64_t written;
     uint64_t flushing; /* where the range begins that was last handed to writeback */
     uint64_t flushed;  /* where it ends */
@@ -116,6 +117,20 @@ void pd_target_disk_forget(struct pd_target_disk *disk);
 /* The error of a call on the file being written: a full file system is the end of the volume. */
 enum pd_status pd_target_disk_write_failed(const struct pd_target_disk *disk, int code,
                                            const char *what, struct pd_error *err);
+
+/* Takes the folder for writing; PD_BUSY when another run has it. */
+PD_MUST_USE enum pd_status pd_target_disk_lock(struct pd_target_disk *disk, struct pd_error *err);
+/* Removes what a killed run left unfinished. */
+PD_MUST_USE enum pd_status pd_target_disk_sweep(struct pd_target_disk *disk, struct pd_error *err);
+/* The file written has its name: the folder as read follows. */
+PD_MUST_USE enum pd_status pd_target_disk_ended(struct pd_target_disk *disk, struct pd_error *err);
+
+/* Slots of the target. */
+PD_MUST_USE enum pd_status pd_target_disk_patch(void *impl, uint32_t file_no, uint64_t record,
+                                                const void *bytes, size_t len,
+                                                struct pd_error *err);
+PD_MUST_USE enum pd_status pd_target_disk_rewrite(void *impl, uint32_t file_no, const char *name,
+                                                  struct pd_error *err);
 
 /* A slot of the target: the highest number goes first, so that no kill leaves a gap. */
 PD_MUST_USE enum pd_status pd_target_disk_cut(void *impl, uint32_t file_no, struct pd_error *err);

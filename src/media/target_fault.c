@@ -340,6 +340,58 @@ static enum pd_status copy_record(struct filter *filter, const void *record, siz
     return PD_OK;
 }
 
+/* The record, altered as the fault of this write says: the caller's stays as it is. */
+static enum pd_status alter(struct filter *filter, enum effect effect, const void *record,
+                            size_t len, struct pd_error *err)
+{
+    enum pd_status status = copy_record(filter, record, len, err);
+
+    if (status != PD_OK)
+        return status;
+    if (effect == EFFECT_FLIP)
+        flip(filter->copy, len, filter->calls[OP_WRITE]);
+    else
+        memset(filter->copy + len / 2, 0, len - len / 2);
+    return PD_OK;
+}
+
+static enum pd_status end_altered(const struct filter *filter, enum effect effect, size_t len,
+                                  struct pd_error *err)
+{
+    if (effect != EFFECT_SHORT)
+        return PD_OK;
+    return pd_error_set(err, PD_SHORT_WRITE, 0,
+                        "injected fault at write %" PRIu64 ": %zu of %zu bytes were taken",
+                        filter->calls[OP_WRITE], len / 2, len);
+}
+
+static enum pd_status fault_patch(void *impl, uint32_t file_no, uint64_t record, const void *bytes,
+                                  size_t len, struct pd_error *err)
+{
+    struct filter *filter = impl;
+    enum effect effect = next_effect(filter, OP_WRITE, len);
+    enum pd_status status;
+
+    if (effect == EFFECT_NONE)
+        return pd_target_patch(filter->inner, file_no, record, bytes, len, err);
+    if (effect != EFFECT_FLIP && effect != EFFECT_SHORT)
+        return fail(filter, OP_WRITE, effect, err);
+    status = alter(filter, effect, bytes, len, err);
+    if (status == PD_OK)
+        status = pd_target_patch(filter->inner, file_no, record, filter->copy, len, err);
+    return status == PD_OK ? end_altered(filter, effect, len, err) : status;
+}
+
+static enum pd_status fault_rewrite(void *impl, uint32_t file_no, const char *name,
+                                    struct pd_error *err)
+{
+    struct filter *filter = impl;
+    enum pd_status status = pd_target_rewrite(filter->inner, file_no, name, err);
+
+    filter->writing = status == PD_OK;
+    return status;
+}
+
 static enum pd_status fault_write(void *impl, const void *record, size_t len, struct pd_error *err)
 {
     struct filter *filter = impl;
@@ -350,19 +402,10 @@ static enum pd_status fault_write(void *impl, const void *record, size_t len, st
         return pd_target_write(filter->inner, record, len, err);
     if (effect != EFFECT_FLIP && effect != EFFECT_SHORT)
         return fail(filter, OP_WRITE, effect, err);
-    status = copy_record(filter, record, len, err);
-    if (status != PD_OK)
-        return status;
-    if (effect == EFFECT_FLIP)
-        flip(filter->copy, len, filter->calls[OP_WRITE]);
-    else
-        memset(filter->copy + len / 2, 0, len - len / 2);
-    status = pd_target_write(filter->inner, filter->copy, len, err);
-    if (status == PD_OK && effect == EFFECT_SHORT)
-        status = pd_error_set(err, PD_SHORT_WRITE, 0,
-                              "injected fault at write %" PRIu64 ": %zu of %zu bytes were taken",
-                              filter->calls[OP_WRITE], len / 2, len);
-    return status;
+    status = alter(filter, effect, record, len, err);
+    if (status == PD_OK)
+        status = pd_target_write(filter->inner, filter->copy, len, err);
+    return status == PD_OK ? end_altered(filter, effect, len, err) : status;
 }
 
 static enum pd_status fault_end(void *impl, bool durable, struct pd_error *err)
@@ -512,6 +555,8 @@ const struct pd_target_ops pd_target_fault_ops = {
     .write = fault_write,
     .end = fault_end,
     .abandon = fault_abandon,
+    .patch = fault_patch,
+    .rewrite = fault_rewrite,
     .sync = fault_sync,
     .use_reserve = fault_use_reserve,
     .open_file = fault_open_file,

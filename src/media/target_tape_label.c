@@ -281,3 +281,25 @@ enum pd_status pd_target_tape_not_here(const char *label, enum pd_status status,
         return status;
     return pd_error_set(err, PD_NOT_FOUND, 0, "%s is not in the drive: %s", label, why.message);
 }
+
+/* ---- what tapes do not ---- */
+
+static enum pd_status refuse(struct pd_error *err)
+{
+    return pd_error_set(err, PD_UNSUPPORTED, 0,
+                        "records in the middle of a tape cannot be written anew; make a new copy");
+}
+
+enum pd_status pd_target_tape_patch(void *impl, uint32_t file_no, uint64_t record,
+                                    const void *bytes, size_t len, struct pd_error *err)
+{
+    (void)impl, (void)file_no, (void)record, (void)bytes, (void)len;
+    return refuse(err);
+}
+
+enum pd_status pd_target_tape_rewrite(void *impl, uint32_t file_no, const char *name,
+                                      struct pd_error *err)
+{
+    (void)impl, (void)file_no, (void)name;
+    return refuse(err);
+}

@@ -57,4 +57,11 @@ PD_MUST_USE enum pd_status pd_target_tape_drive(struct pd_drive *drive, struct p
 PD_MUST_USE enum pd_status pd_target_tape_look(struct pd_drive *drive, pd_volume_fn fn, void *arg,
                                                struct pd_error *err);
 
+/* Both PD_UNSUPPORTED: behind what is written anew on a tape nothing is left. */
+PD_MUST_USE enum pd_status pd_target_tape_patch(void *impl, uint32_t file_no, uint64_t record,
+                                                const void *bytes, size_t len,
+                                                struct pd_error *err);
+PD_MUST_USE enum pd_status pd_target_tape_rewrite(void *impl, uint32_t file_no, const char *name,
+                                                  struct pd_error *err);
+
 #endif

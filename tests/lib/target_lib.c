@@ -124,6 +124,20 @@ static enum pd_status do_drive(void *impl, struct pd_drive_status *out, struct p
     return not_here(err);
 }
 
+static enum pd_status do_patch(void *impl, uint32_t file_no, uint64_t record, const void *bytes,
+                               size_t len, struct pd_error *err)
+{
+    (void)impl, (void)file_no, (void)record, (void)bytes, (void)len;
+    return not_here(err);
+}
+
+static enum pd_status do_rewrite(void *impl, uint32_t file_no, const char *name,
+                                 struct pd_error *err)
+{
+    (void)impl, (void)file_no, (void)name;
+    return not_here(err);
+}
+
 const struct pd_target_ops target_lib_ops = {
     .scheme = "memory",
     .volumes = do_volumes,
@@ -138,6 +152,8 @@ const struct pd_target_ops target_lib_ops = {
     .write = do_write,
     .end = do_end,
     .abandon = do_nothing,
+    .patch = do_patch,
+    .rewrite = do_rewrite,
     .sync = do_nothing,
     .use_reserve = do_reserve,
     .open_file = do_open,

@@ -144,6 +144,20 @@ static enum pd_status lie_drive(void *impl, struct pd_drive_status *out, struct 
     return answer(impl, err);
 }
 
+static enum pd_status lie_patch(void *impl, uint32_t file_no, uint64_t record, const void *bytes,
+                                size_t len, struct pd_error *err)
+{
+    (void)file_no, (void)record, (void)bytes, (void)len;
+    return answer(impl, err);
+}
+
+static enum pd_status lie_rewrite(void *impl, uint32_t file_no, const char *name,
+                                  struct pd_error *err)
+{
+    (void)file_no, (void)name;
+    return answer(impl, err);
+}
+
 static const struct pd_target_ops lies = {
     .scheme = "liar",
     .volumes = lie_volumes,
@@ -158,6 +172,8 @@ static const struct pd_target_ops lies = {
     .write = lie_write,
     .end = lie_flag,
     .abandon = lie_plain,
+    .patch = lie_patch,
+    .rewrite = lie_rewrite,
     .sync = lie_plain,
     .use_reserve = lie_flag,
     .open_file = lie_open,
