@@ -100,6 +100,8 @@ enum pd_exit {
       "fewer bytes were taken than given; the copy is not good")                                   \
     X(PD_HUNG, "hung", PD_SEV_ERROR, false, PD_EXIT_FAILED,                                        \
       "no progress within the stall time; check the drive")                                        \
+    X(PD_LATE, "late", PD_SEV_WARN, false, PD_EXIT_DEGRADED,                                       \
+      "no answer within the read deadline; check the drive")                                       \
     X(PD_TRUNCATED, "truncated", PD_SEV_ERROR, false, PD_EXIT_FAILED,                              \
       "data ends too early; use the other copy")                                                   \
     X(PD_BAD_RECORD, "bad-record", PD_SEV_ERROR, false, PD_EXIT_FAILED,                            \

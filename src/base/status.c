@@ -72,6 +72,7 @@ bool pd_status_blames_copy(enum pd_status status)
         PD_USAGE,        PD_UNSUPPORTED,    PD_INTERNAL,     PD_UNVERIFIED, PD_DENIED,
         PD_CATALOG,      PD_NO_SPACE,       PD_CATALOG_BUSY, PD_CONFIG,     PD_CREDENTIALS,
         PD_CATALOG_LOST, PD_COMMIT_UNKNOWN, PD_EXISTS,       PD_HELD,       PD_STALE,
+        PD_LATE,
     };
 
     for (size_t i = 0; i < sizeof innocent / sizeof innocent[0]; i++) {
