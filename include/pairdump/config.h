@@ -60,6 +60,7 @@ struct pd_config {
     uint64_t buffer;       /* bytes of the block ring; default 64 MiB */
     enum pd_digest_alg digest; /* for pools that say nothing; default SHA-256 */
     uint64_t stall_ns;     /* default 15 min */
+    uint64_t read_deadline_ns; /* of one copy, while another can be read; default 30 s */
     uint64_t media_wait_ns;   /* how long a volume is asked of the operator for; default 0: not */
     unsigned stream_mark; /* percent of the ring that are filled before a tape starts; default 90 */
     uint64_t sync_bytes;  /* of archives of which tape drives are not asked yet; default 32 GiB */

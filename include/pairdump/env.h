@@ -21,6 +21,8 @@ struct pd_env {
     struct pd_rng *rng;
     const struct pd_stop *stop;
     uint64_t stall_ns; /* a thread without progress for so long counts as hung; 0: never */
+    uint64_t
+        read_deadline_ns; /* so long one copy is waited for while there is another; 0: stall_ns */
     uint64_t wait_ns;  /* so long a medium is asked for and waited for; 0: not at all */
 };
 

@@ -41,6 +41,7 @@ static const struct key main_keys[] = {
     MAIN("buffer", SIZE, buffer, 1048576, 0),
     MAIN("state-dir", TEXT, state_dir, 0, 0),
     MAIN("stall-timeout", DURATION, stall_ns, 0, 0),
+    MAIN("read-deadline", DURATION, read_deadline_ns, 0, 0),
     MAIN("media-wait", DURATION, media_wait_ns, 0, INT64_MAX),
     MAIN("stream-mark", UNSIGNED, stream_mark, 1, 100),
     MAIN("sync-bytes", SIZE, sync_bytes, 0, 0),
@@ -436,6 +437,7 @@ static enum pd_status make_defaults(const char *(*getenv_fn)(const char *name),
     }
     config->buffer = UINT64_C(64) << 20;
     config->stall_ns = UINT64_C(900) * (uint64_t)PD_NS_PER_S;
+    config->read_deadline_ns = UINT64_C(30) * (uint64_t)PD_NS_PER_S;
     config->stream_mark = 90;
     config->sync_bytes = UINT64_C(32) << 30;
     config->sync_ns = UINT64_C(300) * (uint64_t)PD_NS_PER_S;

@@ -104,6 +104,7 @@ static enum pd_status start(struct pd_face *face, int argc, char **argv, struct 
     status = pd_config_load(pd_args_get(&globals, "config"), get_variable, &face->config, err);
     if (status == PD_OK) {
         face->env.stall_ns = face->config->stall_ns;
+        face->env.read_deadline_ns = face->config->read_deadline_ns;
         face->env.wait_ns = face->config->media_wait_ns;
         status = run_command(face, command, argc - next, argv + next, err);
     }

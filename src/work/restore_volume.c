@@ -1,6 +1,9 @@
+#include <stdatomic.h>
+
 #include "pairdump/ask.h"
 #include "pairdump/check.h"
 #include "pairdump/registry.h"
+#include "pairdump/thread.h"
 #include "restore_priv.h"
 
 /* A volume that some archive of the run lies on. */
@@ -8,6 +11,7 @@ struct volume {
     struct pd_volume_row row;
     char *url;                /* where it can be read; NULL: not looked for yet */
     struct pd_target *target; /* NULL: not open */
+    struct pd_health health;  /* of all its copies in this run */
     bool needed;              /* by the archive being restored */
     bool failed;              /* out of reach in this run; fault says why */
     bool counted;
@@ -23,8 +27,25 @@ struct pd_restore_volumes {
     int64_t from; /* only this volume */
 };
 
+/* What a reader that does not come back has is its own; that the drive hung ends its use. */
+static void see_taken(struct volume *volume)
+{
+    if (!volume->health.taken)
+        return;
+    volume->health.taken = false;
+    volume->target = NULL;
+    free(volume->url);
+    volume->url = NULL;
+    if (!volume->health.lost)
+        return;
+    volume->failed = true;
+    if (pd_error_set(&volume->fault, PD_HUNG, 0, "the drive hung in this run") != PD_OK)
+        pd_error_context(&volume->fault, volume->row.label, NULL, NULL);
+}
+
 static void close_volume(struct pd_restore_volumes *volumes, struct volume *volume)
 {
+    see_taken(volume);
     pd_leave_volume(volumes->run->env, volume->target);
     volume->target = NULL;
     free(volume->url);
@@ -149,6 +170,7 @@ static enum pd_status find_volume(struct pd_restore_volumes *volumes, const char
         free(volume);
         return status;
     }
+    pd_health_init(&volume->health);
     volumes->list[volumes->count++] = volume;
     *out = volume;
     return PD_OK;
@@ -160,6 +182,7 @@ static void make_way(struct pd_restore_volumes *volumes)
     for (size_t i = 0; i < volumes->count; i++) {
         struct volume *volume = volumes->list[i];
 
+        see_taken(volume);
         if (volume->target != NULL && !volume->needed && pd_target_caps(volume->target).tape)
             close_volume(volumes, volume);
     }
@@ -170,32 +193,110 @@ struct opening {
     struct volume *volume;
 };
 
+/* What the thread that opens a volume and its owner share: a drive may hang in that, too. */
+struct opener {
+    atomic_uint refs;
+    const struct pd_env *env;
+    char *url;
+    char label[PD_LABEL_TEXT], uuid[PD_UUID_TEXT];
+    bool asked;
+    struct pd_target *target; /* the opener's until it is taken out */
+};
+
+static void drop_opener(void *arg)
+{
+    struct opener *opener = arg;
+
+    if (atomic_fetch_sub(&opener->refs, 1) > 1)
+        return;
+    pd_leave_volume(opener->env, opener->target);
+    free(opener->url);
+    free(opener);
+}
+
+static enum pd_status run_opener(struct pd_thread *self, void *arg, struct pd_error *err)
+{
+    struct opener *opener = arg;
+    struct pd_error error = PD_ERROR_INIT;
+    const struct pd_label *label;
+    enum pd_status status = pd_target_open(opener->env, opener->url, &opener->target, err);
+
+    (void)self;
+    if (status == PD_OK)
+        status = pd_target_mount(opener->target, opener->label, err);
+    if (status == PD_OK) {
+        label = pd_target_label(opener->target);
+        if (label == NULL || strcmp(label->uuid, opener->uuid) != 0)
+            status = pd_error_set(err, PD_WRONG_VOLUME, 0,
+                                  "the volume at %s has this label but another UUID", opener->url);
+    }
+    if (status != PD_OK && opener->target != NULL) {
+        if (opener->asked)
+            pd_ask_make_way(opener->env, opener->target, status);
+        if (pd_target_close(opener->target, &error) != PD_OK)
+            pd_log_error(opener->env->log, PD_LOG_DEBUG, &error);
+        opener->target = NULL;
+    }
+    return status;
+}
+
+static enum pd_status new_opener(const struct opening *opening, struct opener **out,
+                                 struct pd_error *err)
+{
+    const struct volume *volume = opening->volume;
+    struct opener *opener = calloc(1, sizeof(*opener));
+
+    *out = NULL;
+    if (opener == NULL)
+        return pd_error_memory(err, "the volumes");
+    atomic_init(&opener->refs, 1);
+    opener->env = opening->volumes->run->env;
+    opener->asked = volume->asked;
+    (void)snprintf(opener->label, sizeof(opener->label), "%s", volume->row.label);
+    (void)snprintf(opener->uuid, sizeof(opener->uuid), "%s", volume->row.uuid);
+    opener->url = strdup(volume->url);
+    if (opener->url == NULL) {
+        drop_opener(opener);
+        return pd_error_memory(err, "the volumes");
+    }
+    *out = opener;
+    return PD_OK;
+}
+
 static enum pd_status open_once(void *arg, struct pd_error *err)
 {
     struct opening *opening = arg;
-    struct volume *volume = opening->volume;
-    const struct pd_label *label;
-    enum pd_status status =
-        pd_target_open(opening->volumes->run->env, volume->url, &volume->target, err);
+    const struct pd_env *env = opening->volumes->run->env;
+    struct opener *opener;
+    struct pd_thread *thread = NULL;
+    enum pd_status status = new_opener(opening, &opener, err);
 
-    if (status == PD_OK)
-        status = pd_target_mount(volume->target, volume->row.label, err);
+    if (status != PD_OK)
+        return status;
+    atomic_fetch_add(&opener->refs, 1); /* the thread's */
+    status = pd_thread_start("open", run_opener, opener, drop_opener, &thread, err);
+    if (status != PD_OK) {
+        drop_opener(opener);
+        goto out;
+    }
+    status = pd_thread_join(&thread, env->stall_ns, err);
+    if (status == PD_HUNG)
+        atomic_fetch_add(&env->progress->hung, 1);
     if (status == PD_OK) {
-        label = pd_target_label(volume->target);
-        if (label == NULL || strcmp(label->uuid, volume->row.uuid) != 0)
-            status = pd_error_set(err, PD_WRONG_VOLUME, 0,
-                                  "the volume at %s has this label but another UUID", volume->url);
+        opening->volume->target = opener->target;
+        opener->target = NULL;
     }
-    if (status != PD_OK && volume->target != NULL) {
-        struct pd_error error = PD_ERROR_INIT;
-
-        if (volume->asked)
-            pd_ask_make_way(opening->volumes->run->env, volume->target, status);
-        if (pd_target_close(volume->target, &error) != PD_OK)
-            pd_log_error(opening->volumes->run->env->log, PD_LOG_DEBUG, &error);
-        volume->target = NULL;
-    }
+out:
+    drop_opener(opener);
     return status;
+}
+
+/* A reader that lost the volume, or found another one, has left it so. */
+static bool is_mounted(const struct volume *volume)
+{
+    const struct pd_label *label = volume->target == NULL ? NULL : pd_target_label(volume->target);
+
+    return label != NULL && strcmp(label->uuid, volume->row.uuid) == 0;
 }
 
 static enum pd_status open_volume(struct pd_restore_volumes *volumes, struct volume *volume,
@@ -210,8 +311,10 @@ static enum pd_status open_volume(struct pd_restore_volumes *volumes, struct vol
                                          .retry = options->retry};
     enum pd_status status;
 
-    if (volume->target != NULL)
+    if (is_mounted(volume))
         return PD_OK;
+    if (volume->target != NULL)
+        close_volume(volumes, volume);
     status = pd_locate_volume(volumes->run->env, &volume->row, options->at, options->at_count,
                               &volume->url, err);
     if (status == PD_OK)
@@ -324,6 +427,7 @@ static enum pd_status open_copies(struct pd_restore_volumes *volumes, const stru
             out[*count].target = volume->target;
             out[*count].tape_file = row->tape_file;
             out[*count].name = volume->row.label;
+            out[*count].health = &volume->health;
             ++*count;
         } else {
             pd_log_error(volumes->run->env->log, PD_LOG_WARN, err);

@@ -78,6 +78,7 @@ static void check_defaults(const struct pd_config *config)
     assert_null(config->credentials);
     assert_true(config->buffer == UINT64_C(64) << 20);
     assert_true(config->stall_ns == UINT64_C(900000000000));
+    assert_true(config->read_deadline_ns == UINT64_C(30000000000));
     assert_int_equal(config->stream_mark, 90);
     assert_true(config->sync_bytes == UINT64_C(32) << 30);
     assert_true(config->sync_ns == UINT64_C(300000000000));
@@ -157,6 +158,7 @@ static const struct {
     {"pairdump", "buffer", {"1M", "16G"}, {"1023K", "0", "", "-1M", "lots", "1M 2M"}},
     {"pairdump", "state-dir", {"/", "/var/x y"}, {"", "relative", "./x", "#", "/x #y"}},
     {"pairdump", "stall-timeout", {"0", "90", "15m", "1d"}, {"", "-1", "1M", "1w", "1.5h"}},
+    {"pairdump", "read-deadline", {"0", "30s", "2m"}, {"", "-1", "x", "1w"}},
     {"pairdump", "media-wait", {"0", "30m", "1d"}, {"", "-1", "x"}},
     {"pairdump", "stream-mark", {"1", "90", "100"}, {"", "0", "101", "90%", "4294967386"}},
     {"pairdump", "sync-bytes", {"0", "32G"}, {"", "-1", "x"}},
@@ -259,6 +261,7 @@ static void test_digests_are_passed_down(void **state)
 static void test_values_arrive(void **state)
 {
     struct pd_config *config = parse_ok("[pairdump]\nstate-dir=/s\nstall-timeout=0\nbuffer=2M\n"
+                                        "read-deadline=7s\n"
                                         "stream-mark=75\nsync-bytes=9M\nsync-interval=3s\n"
                                         "[catalog]\nreserve=3M\nclaim-limit=5m\nwait=2s\n"
                                         "[pool a]\ncopy1=disk:/1\nblock-size=64K\nbatch-files=9\n"
@@ -273,6 +276,7 @@ static void test_values_arrive(void **state)
     (void)state;
     assert_string_equal(config->state_dir, "/s");
     assert_true(config->stall_ns == 0);
+    assert_true(config->read_deadline_ns == UINT64_C(7000000000));
     assert_true(config->buffer == 2097152);
     assert_int_equal(config->stream_mark, 75);
     assert_true(config->sync_bytes == 9437184);
