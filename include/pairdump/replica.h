@@ -2,8 +2,9 @@
  * replica: the copies of one archive as one stream of good records.
  *
  * Serves record i from the healthiest copy, checks its XXH3-128, goes to the next copy on an error
- * or mismatch, and remembers (health.h). A record that no copy has good is PD_BAD_RECORD naming it.
- * Takes expectations as plain data; no catalog needed. One thread uses it at a time.
+ * or mismatch, and remembers (health.h). A record that no copy has good, each asked twice, is
+ * PD_BAD_RECORD naming it. Takes expectations as plain data; no catalog needed. One thread uses it
+ * at a time.
  *
  * Each copy that is asked is read by a thread of its own. Records asked for one after the other are
  * read ahead, at most 8 records or 16 MiB per copy; in a long run of them copies on disks take

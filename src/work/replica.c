@@ -4,7 +4,6 @@
 #include "replica_priv.h"
 
 #define RECORD_MAX     ((uint64_t)64 << 20)
-#define OPEN_TRIES     3 /* a tape file that does not open so often in a row is given up */
 #define LATE_TIMES     20
 #define LOCATE_NS      (UINT64_C(240) * (uint64_t)PD_NS_PER_S) /* a tape from end to end, and again */
 #define INTERRUPTED_NS (UINT64_C(5) * (uint64_t)PD_NS_PER_S)
@@ -288,9 +287,11 @@ static enum pd_status judge(struct pd_replica *replica, size_t i, struct pd_repl
         return status;
     }
     state->open_failures = slot->unopened ? state->open_failures + 1 : 0;
-    if (state->open_failures >= OPEN_TRIES || status == PD_WRONG_VOLUME)
+    if (state->open_failures >= PD_REPLICA_OPEN_TRIES || status == PD_WRONG_VOLUME)
         state->gone = true;
     note_fault(replica, i, slot->no, status, &fault);
+    if (state->gone)
+        pd_replica_feed_drop(state->feed);
     return PD_OK;
 }
 
@@ -459,11 +460,29 @@ static void wait_answer(struct pd_replica *replica)
     pd_replica_hub_wait(replica->hub);
 }
 
+/* Before a record counts as lost each copy may be asked for it once more: what failed may pass.
+ * False when there is none to ask. */
+static bool forget(struct pd_replica *replica, uint64_t no)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < replica->count; i++) {
+        struct pd_replica_slot *slot =
+            replica->states[i].gone ? NULL : pd_replica_feed_find(replica->states[i].feed, no);
+
+        if (slot == NULL || slot->state != PD_SLOT_BAD)
+            continue;
+        slot->state = PD_SLOT_FREE;
+        any = true;
+    }
+    return any;
+}
+
 /* With the lock held. */
 static enum pd_status fetch(struct pd_replica *replica, uint64_t no, struct pd_error *err)
 {
     enum pd_status status = judge_all(replica, no, err);
-    bool lost = false;
+    bool lost = false, again = false;
 
     if (status == PD_OK)
         status = begin(replica, no, err);
@@ -475,11 +494,13 @@ static enum pd_status fetch(struct pd_replica *replica, uint64_t no, struct pd_e
         status = ask_more(replica, no, &lost, err);
         if (status != PD_OK)
             break;
-        if (lost) {
+        if (lost && (again || !forget(replica, no))) {
             remember_lost(replica, no);
             return no_good_copy(replica, no, err);
         }
-        wait_answer(replica);
+        again = again || lost;
+        if (!lost)
+            wait_answer(replica);
         status = pd_env_check(replica->env, err);
     }
     return status;

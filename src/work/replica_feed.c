@@ -106,6 +106,9 @@ static enum pd_status open_file(struct pd_replica_feed *feed, bool doubt, struct
     if (feed->label.block_size != feed->size)
         return pd_error_set(err, PD_WRONG_VOLUME, 0, "the volume has not records of %zu bytes",
                             feed->size);
+    if (feed->failures >= PD_REPLICA_OPEN_TRIES)
+        return pd_error_set(err, feed->refused, 0, "it did not open %d times; given up",
+                            PD_REPLICA_OPEN_TRIES);
     if (doubt && !feed->exchanged)
         status = mount_again(feed, err);
     if (feed->exchanged)
@@ -127,6 +130,8 @@ static enum pd_status place(struct pd_replica_feed *feed, uint64_t no, bool doub
     enum pd_status status = open_file(feed, doubt, &slot->error);
 
     slot->unopened = status != PD_OK;
+    feed->failures = status == PD_OK ? 0 : feed->failures + 1;
+    feed->refused = status;
     if (status != PD_OK || feed->next == no)
         return status;
     status = pd_target_seek(feed->target, no, feed->size, &slot->error);

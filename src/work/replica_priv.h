@@ -14,6 +14,7 @@
 #include "pairdump/thread.h"
 
 #define PD_REPLICA_NOWHERE   UINT64_MAX
+#define PD_REPLICA_OPEN_TRIES 3 /* a tape file that does not open so often in a row is given up */
 #define PD_REPLICA_SLOTS     8                    /* records in flight per copy, */
 #define PD_REPLICA_IN_FLIGHT (UINT64_C(16) << 20) /* and bytes; but two records at least */
 
@@ -75,6 +76,8 @@ struct pd_replica_feed {
     bool closing, ended, owns;
     /* the thread's own: */
     bool open;
+    unsigned failures; /* to open, in a row, and what the last one was */
+    enum pd_status refused;
     bool exchanged; /* it is another volume now: hands off */
     uint64_t next;  /* record that the next read gives; NOWHERE: seek first */
 };
