@@ -50,16 +50,18 @@ BENCH_SRC := $(wildcard tests/bench/*.c)
 BENCH    := $(BENCH_SRC:%.c=$(BUILD)/%)
 TOOL_SRC := $(wildcard tests/tools/*.c)
 TOOL     := $(TOOL_SRC:%.c=$(BUILD)/%)
+FAULTY   := $(BUILD)/tests/campaign/faulty
 TRY_SRC  := $(wildcard try/*.c)
 TRY      := $(TRY_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all lib units fuzzers benches clean
+.PHONY: all lib units fuzzers benches faulty clean
 all: $(BIN)
 lib: $(LIB)
 units: $(UNIT)
 fuzzers: $(FUZZ)
 benches: $(BENCH)
 tools: $(TOOL)
+faulty: $(FAULTY)
 
 $(BIN): $(BUILD)/src/face/main.o $(LIB)
 	@mkdir -p $(@D)
@@ -94,6 +96,16 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o $(LIB)
 	@echo 'ld $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+# The program with calls of the C library and of SQLite that fail at a count.
+FAULTY_CALLS := malloc calloc realloc reallocarray aligned_alloc strdup strndup asprintf vasprintf \
+    sqlite3_step sqlite3_exec sqlite3_bind_int64 sqlite3_bind_null sqlite3_bind_text64 \
+    sqlite3_bind_blob64 sqlite3_prepare_v3 open64 openat64 close read write pread64 pwrite64 \
+    pwritev64 fsync fdatasync syncfs ftruncate64 fstat64 stat64 lstat64 fstatat64 mkdir mkdirat \
+    rename renameat renameat2 unlink unlinkat linkat symlinkat fchmod flock futimens utimensat \
+    fdopendir readdir64 flistxattr readlink readlinkat
+$(FAULTY): $(FAULTY).o $(BUILD)/src/face/main.o $(LIB)
+	@echo 'ld $@'
+	@$(CC) $(CFLAGS) $(LDFLAGS) -rdynamic $(FAULTY_CALLS:%=-Wl,--wrap=%) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 $(BUILD)/try/%: $(BUILD)/try/%.o
 	@echo 'ld $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
@@ -146,13 +158,15 @@ check-fuzz:
 	    FUZZ_ENGINE=-fsanitize=fuzzer fuzzers
 	@BUILD=build-fuzz SECONDS_EACH=$(FUZZ_SECONDS) prove tests/fuzz/run.t
 
-# Damage by the hundred, judged by a reader that shares no code with the program; in short, and for
-# hours. CAMPAIGN_SEED chooses other trials.
-check-campaign: all
+# Damage, and calls that fail, judged by a reader that shares no code with the program; in short, and for
+# hours (with sanitizers too). CAMPAIGN_SEED chooses other trials.
+check-campaign: all faulty
 	@prove tests/campaign/*.t
 
-campaign: all
+campaign: all faulty
 	@CAMPAIGN=long prove -v tests/campaign/*.t
+	@$(MAKE) --no-print-directory -j2 BUILD=build-asan CC=clang SAN=address,undefined OPT=-O1 faulty
+	@CAMPAIGN=long BUILD=build-asan prove -v tests/campaign/20-calls.t
 	@$(MAKE) --no-print-directory check-fuzz FUZZ_SECONDS=600
 
 lint: lib

@@ -474,15 +474,20 @@ static enum pd_status end_volume(struct run *run, struct pd_check_volume *volume
 static enum pd_status serve_volume(struct run *run, struct pd_check_volume *volume,
                                    struct pd_error *err)
 {
-    struct pd_error hung = PD_ERROR_INIT;
+    struct pd_error why = PD_ERROR_INIT;
     bool stalled = false;
-    enum pd_status status = feed(run, volume, &stalled, err);
+    enum pd_status watched, status = feed(run, volume, &stalled, err);
 
     if (status == PD_OK)
         status = take_results(run, volume, err);
     if (status != PD_OK)
         return status;
-    stalled = stalled || pd_verifier_watch(volume->verifier, &hung) == PD_HUNG;
+    watched = pd_verifier_watch(volume->verifier, &why);
+    if (watched != PD_OK && watched != PD_HUNG) {
+        *err = why;
+        return watched;
+    }
+    stalled = stalled || watched == PD_HUNG;
     if (stalled || (volume->pending == 0 &&
                     (run->stopping || volume->next_job == volume->job_count)))
         return end_volume(run, volume, err);

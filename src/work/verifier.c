@@ -487,13 +487,16 @@ enum pd_status pd_verifier_try(struct pd_verifier *verifier, struct pd_expect *e
 enum pd_status pd_verifier_watch(struct pd_verifier *verifier, struct pd_error *err)
 {
     struct core *core = verifier->core;
-    bool stalled;
+    bool stalled, ended;
 
     if (verifier->hung)
         return hung(verifier, err);
     pthread_mutex_lock(&core->lock);
+    ended = core->ended && (core->working || core->queued > 0);
     stalled = is_stalled(verifier);
     pthread_mutex_unlock(&core->lock);
+    if (ended) /* early, for want of memory: nobody answers these */
+        return pd_error_memory(err, "a verifier");
     return stalled ? hung(verifier, err) : PD_OK;
 }
 

@@ -161,7 +161,8 @@ PD_MUST_USE enum pd_status pd_verify_tags(struct pd_verify_walk *walk, struct pd
 PD_MUST_USE enum pd_status pd_verifier_try(struct pd_verifier *verifier, struct pd_expect *expect,
                                            uint32_t tape_file, int64_t copy_id, bool *added,
                                            struct pd_error *err);
-/* PD_HUNG when archives are under way, but there was no progress for the stall time. */
+/* PD_HUNG when archives are under way, but there was no progress for the stall time; PD_NO_MEMORY
+ * when the thread left them for want of memory. */
 PD_MUST_USE enum pd_status pd_verifier_watch(struct pd_verifier *verifier, struct pd_error *err);
 
 #endif

@@ -54,6 +54,7 @@ class Bed:
     def __init__(self, kinds, root, program=None):
         self.root = root
         self.kinds = kinds
+        self.options = []
         self.program = program or PROGRAM
         self.src = os.path.join(root, "src")
         self.state = os.path.join(root, "state")
@@ -93,7 +94,7 @@ class Bed:
         what = " ".join(args)
         with tempfile.TemporaryFile(dir=self.root) as out, tempfile.TemporaryFile(dir=self.root) as err:
             child = subprocess.Popen(
-                [self.program, "-c", self.conf, "--no-progress", "--json", *args],
+                [self.program, "-c", self.conf, "--no-progress", "--json", *self.options, *args],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=full, cwd=self.root)
             try:
                 code = child.wait(PATIENCE)
