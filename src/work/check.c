@@ -7,14 +7,7 @@
 #include "pairdump/registry.h"
 #include "verify_priv.h"
 
-#define CACHED  8                          /* tables of contents kept for other volumes */
 #define POLL_NS (UINT64_C(2) * 1000 * 1000) /* between looks at the verifiers */
-
-struct cached {
-    int64_t archive_id;
-    struct pd_expect *expect;
-    uint64_t used;
-};
 
 struct run {
     const struct pd_env *env;
@@ -22,46 +15,10 @@ struct run {
     const struct pd_check_options *options;
     struct pd_check_summary *summary;
     struct pd_check_plan plan;
-    struct cached cache[CACHED];
-    uint64_t clock; /* of the cache */
+    struct pd_check_tables tables;
     bool moved;     /* something happened since the last look */
     bool stopping;  /* the run was interrupted: no more is begun */
 };
-
-/* ---- tables of contents ---- */
-
-/* A table that the volumes' verifiers share. Caller releases *out. */
-static enum pd_status load_expect(struct run *run, int64_t archive_id, struct pd_expect **out,
-                                  struct pd_error *err)
-{
-    struct cached *oldest = &run->cache[0];
-    struct pd_toc toc;
-    enum pd_status status;
-
-    *out = NULL;
-    run->clock++;
-    for (size_t i = 0; i < CACHED; i++) {
-        struct cached *cached = &run->cache[i];
-
-        if (cached->expect != NULL && cached->archive_id == archive_id) {
-            cached->used = run->clock;
-            *out = pd_expect_hold(cached->expect);
-            return PD_OK;
-        }
-        if (cached->used < oldest->used)
-            oldest = cached;
-    }
-    status = pd_catalog_toc(run->catalog, archive_id, &toc, err);
-    if (status == PD_OK)
-        status = pd_expect_new(&toc, out, err);
-    if (status != PD_OK) {
-        pd_toc_release(&toc);
-        return status;
-    }
-    pd_expect_release(oldest->expect);
-    *oldest = (struct cached){archive_id, pd_expect_hold(*out), run->clock};
-    return PD_OK;
-}
 
 /* ---- results ---- */
 
@@ -400,7 +357,8 @@ static enum pd_status feed(struct run *run, struct pd_check_volume *volume, bool
         }
         status = PD_OK;
         if (volume->expect == NULL)
-            status = load_expect(run, copy->archive_id, &volume->expect, &why);
+            status = pd_check_tables_get(&run->tables, run->catalog, copy->archive_id,
+                                         &volume->expect, &why);
         if (status == PD_NO_MEMORY) {
             *err = why;
             return status;
@@ -595,8 +553,7 @@ enum pd_status pd_check_run(const struct pd_env *env, struct pd_catalog *catalog
 out:
     if (status != PD_OK)
         summary->status = status;
-    for (size_t i = 0; i < CACHED; i++)
-        pd_expect_release(run.cache[i].expect);
+    pd_check_tables_release(&run.tables);
     pd_check_plan_release(&run.plan);
     return status;
 }

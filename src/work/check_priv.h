@@ -3,6 +3,7 @@
  *
  *     check.c         one run: feeds verifiers, records results
  *     check_plan.c    which copies on which volumes
+ *     check_tables.c  tables of contents at hand
  *     check_sum.c     the verdict, and which files are lost
  *     check_locate.c  where a volume can be read
  */
@@ -52,6 +53,23 @@ struct pd_check_plan {
     size_t archive_count, archive_room;
     uint64_t bytes; /* of one copy of those */
 };
+
+/* Tables of contents that were asked for last, kept for the verifiers of other volumes. */
+#define PD_CHECK_TABLES 8
+struct pd_check_tables {
+    struct {
+        int64_t archive_id;
+        struct pd_expect *expect;
+        uint64_t used;
+    } kept[PD_CHECK_TABLES];
+    uint64_t clock;
+};
+
+/* Caller releases *out. */
+PD_MUST_USE enum pd_status pd_check_tables_get(struct pd_check_tables *tables,
+                                               struct pd_catalog *catalog, int64_t archive_id,
+                                               struct pd_expect **out, struct pd_error *err);
+void pd_check_tables_release(struct pd_check_tables *tables);
 
 PD_MUST_USE enum pd_status pd_check_plan_make(struct pd_catalog *catalog,
                                               const struct pd_check_options *options,

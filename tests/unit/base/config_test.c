@@ -157,8 +157,8 @@ static const struct {
 } table[] = {
     {"pairdump", "buffer", {"1M", "16G"}, {"1023K", "0", "", "-1M", "lots", "1M 2M"}},
     {"pairdump", "state-dir", {"/", "/var/x y"}, {"", "relative", "./x", "#", "/x #y"}},
-    {"pairdump", "stall-timeout", {"0", "90", "15m", "1d"}, {"", "-1", "1M", "1w", "1.5h"}},
-    {"pairdump", "read-deadline", {"0", "30s", "2m"}, {"", "-1", "x", "1w"}},
+    {"pairdump", "stall-timeout", {"0", "90", "15m", "1d"}, {"", "-1", "1M", "1y", "1.5h"}},
+    {"pairdump", "read-deadline", {"0", "30s", "2m"}, {"", "-1", "x", "1y"}},
     {"pairdump", "media-wait", {"0", "30m", "1d"}, {"", "-1", "x"}},
     {"pairdump", "stream-mark", {"1", "90", "100"}, {"", "0", "101", "90%", "4294967386"}},
     {"pairdump", "sync-bytes", {"0", "32G"}, {"", "-1", "x"}},
