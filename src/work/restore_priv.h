@@ -4,6 +4,7 @@
  *     restore.c          plan, space, summary
  *     restore_archive.c  one archive: which file from where, in the order of the archive
  *     restore_volume.c   the volumes open for reading
+ *     restore_volume_open.c  finding and opening one, in a thread
  *     restore_tree.c     the destination: folders, temporary names, nothing outside of it
  *     restore_file.c     one entry of an archive becomes one file
  *     restore_meta.c     owner, mode, extended attributes, ACLs, times
@@ -121,6 +122,12 @@ PD_MUST_USE enum pd_status pd_restore_volumes_open(struct pd_restore_volumes *vo
                                                    const struct pd_archive_row *archive,
                                                    struct pd_replica_copy **out, size_t *count,
                                                    struct pd_error *err);
+/* Opens a volume at url, or, NULL, wherever it is found; PD_HUNG when that takes the stall time.
+ * asked: the operator was asked for it, so another one makes way. */
+PD_MUST_USE enum pd_status pd_restore_volume_open(const struct pd_restore_run *run,
+                                                  const struct pd_volume_row *row, bool asked,
+                                                  const char *url, struct pd_target **out,
+                                                  struct pd_error *err);
 
 /* ---- the run ---- */
 

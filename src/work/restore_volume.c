@@ -1,15 +1,11 @@
-#include <stdatomic.h>
-
 #include "pairdump/ask.h"
 #include "pairdump/check.h"
 #include "pairdump/registry.h"
-#include "pairdump/thread.h"
 #include "restore_priv.h"
 
 /* A volume that some archive of the run lies on. */
 struct volume {
     struct pd_volume_row row;
-    char *url;                /* where it can be read; NULL: not looked for yet */
     struct pd_target *target; /* NULL: not open */
     struct pd_health health;  /* of all its copies in this run */
     bool needed;              /* by the archive being restored */
@@ -34,8 +30,6 @@ static void see_taken(struct volume *volume)
         return;
     volume->health.taken = false;
     volume->target = NULL;
-    free(volume->url);
-    volume->url = NULL;
     if (!volume->health.lost)
         return;
     volume->failed = true;
@@ -48,8 +42,6 @@ static void close_volume(struct pd_restore_volumes *volumes, struct volume *volu
     see_taken(volume);
     pd_leave_volume(volumes->run->env, volume->target);
     volume->target = NULL;
-    free(volume->url);
-    volume->url = NULL;
 }
 
 enum pd_status pd_restore_volumes_new(struct pd_restore_run *run, struct pd_restore_volumes **out,
@@ -193,102 +185,12 @@ struct opening {
     struct volume *volume;
 };
 
-/* What the thread that opens a volume and its owner share: a drive may hang in that, too. */
-struct opener {
-    atomic_uint refs;
-    const struct pd_env *env;
-    char *url;
-    char label[PD_LABEL_TEXT], uuid[PD_UUID_TEXT];
-    bool asked;
-    struct pd_target *target; /* the opener's until it is taken out */
-};
-
-static void drop_opener(void *arg)
-{
-    struct opener *opener = arg;
-
-    if (atomic_fetch_sub(&opener->refs, 1) > 1)
-        return;
-    pd_leave_volume(opener->env, opener->target);
-    free(opener->url);
-    free(opener);
-}
-
-static enum pd_status run_opener(struct pd_thread *self, void *arg, struct pd_error *err)
-{
-    struct opener *opener = arg;
-    struct pd_error error = PD_ERROR_INIT;
-    const struct pd_label *label;
-    enum pd_status status = pd_target_open(opener->env, opener->url, &opener->target, err);
-
-    (void)self;
-    if (status == PD_OK)
-        status = pd_target_mount(opener->target, opener->label, err);
-    if (status == PD_OK) {
-        label = pd_target_label(opener->target);
-        if (label == NULL || strcmp(label->uuid, opener->uuid) != 0)
-            status = pd_error_set(err, PD_WRONG_VOLUME, 0,
-                                  "the volume at %s has this label but another UUID", opener->url);
-    }
-    if (status != PD_OK && opener->target != NULL) {
-        if (opener->asked)
-            pd_ask_make_way(opener->env, opener->target, status);
-        if (pd_target_close(opener->target, &error) != PD_OK)
-            pd_log_error(opener->env->log, PD_LOG_DEBUG, &error);
-        opener->target = NULL;
-    }
-    return status;
-}
-
-static enum pd_status new_opener(const struct opening *opening, struct opener **out,
-                                 struct pd_error *err)
-{
-    const struct volume *volume = opening->volume;
-    struct opener *opener = calloc(1, sizeof(*opener));
-
-    *out = NULL;
-    if (opener == NULL)
-        return pd_error_memory(err, "the volumes");
-    atomic_init(&opener->refs, 1);
-    opener->env = opening->volumes->run->env;
-    opener->asked = volume->asked;
-    (void)snprintf(opener->label, sizeof(opener->label), "%s", volume->row.label);
-    (void)snprintf(opener->uuid, sizeof(opener->uuid), "%s", volume->row.uuid);
-    opener->url = strdup(volume->url);
-    if (opener->url == NULL) {
-        drop_opener(opener);
-        return pd_error_memory(err, "the volumes");
-    }
-    *out = opener;
-    return PD_OK;
-}
-
-static enum pd_status open_once(void *arg, struct pd_error *err)
+static enum pd_status open_found(void *arg, struct pd_error *err)
 {
     struct opening *opening = arg;
-    const struct pd_env *env = opening->volumes->run->env;
-    struct opener *opener;
-    struct pd_thread *thread = NULL;
-    enum pd_status status = new_opener(opening, &opener, err);
 
-    if (status != PD_OK)
-        return status;
-    atomic_fetch_add(&opener->refs, 1); /* the thread's */
-    status = pd_thread_start("open", run_opener, opener, drop_opener, &thread, err);
-    if (status != PD_OK) {
-        drop_opener(opener);
-        goto out;
-    }
-    status = pd_thread_join(&thread, env->stall_ns, err);
-    if (status == PD_HUNG)
-        atomic_fetch_add(&env->progress->hung, 1);
-    if (status == PD_OK) {
-        opening->volume->target = opener->target;
-        opener->target = NULL;
-    }
-out:
-    drop_opener(opener);
-    return status;
+    return pd_restore_volume_open(opening->volumes->run, &opening->volume->row, false, NULL,
+                                  &opening->volume->target, err);
 }
 
 /* A reader that lost the volume, or found another one, has left it so. */
@@ -302,28 +204,18 @@ static bool is_mounted(const struct volume *volume)
 static enum pd_status open_volume(struct pd_restore_volumes *volumes, struct volume *volume,
                                   struct pd_error *err)
 {
-    const struct pd_restore_options *options = volumes->run->options;
     struct opening opening = {volumes, volume};
     const struct pd_activity activity = {.name = "open",
                                          .subject = volume->row.label,
-                                         .run = open_once,
+                                         .run = open_found,
                                          .arg = &opening,
-                                         .retry = options->retry};
-    enum pd_status status;
+                                         .retry = volumes->run->options->retry};
 
     if (is_mounted(volume))
         return PD_OK;
     if (volume->target != NULL)
         close_volume(volumes, volume);
-    status = pd_locate_volume(volumes->run->env, &volume->row, options->at, options->at_count,
-                              &volume->url, err);
-    if (status == PD_OK)
-        status = pd_activity_run(volumes->run->env, &activity, err);
-    if (status != PD_OK) {
-        free(volume->url);
-        volume->url = NULL;
-    }
-    return status;
+    return pd_activity_run(volumes->run->env, &activity, err);
 }
 
 /* Opens one copy; a failure is kept, so that the next archive does not wait for it again. */
@@ -355,15 +247,9 @@ static enum pd_status open_asked(void *arg, struct pd_error *err)
 {
     struct opening *opening = arg;
     struct volume *volume = opening->volume;
-    enum pd_status status;
 
-    volume->url = strdup(volume->row.location);
-    status = volume->url != NULL ? open_once(opening, err) : pd_error_memory(err, "the volumes");
-    if (status != PD_OK) {
-        free(volume->url);
-        volume->url = NULL;
-    }
-    return status;
+    return pd_restore_volume_open(opening->volumes->run, &volume->row, true, volume->row.location,
+                                  &volume->target, err);
 }
 
 /* Once in a run; a volume that did not come stays out of reach. */

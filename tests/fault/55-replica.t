@@ -55,6 +55,17 @@ done
 restore 0 "opening a tape file hangs" patient disk "open@1=hang=600" $none
 says err "avoided this copy: .*\[late\]" "and the copy is named"
 
+restore 0 "mounting hangs" hasty disk $none "load@1=hang=600"
+says err "PD2.*\[hung\]" "and the volume is named"
+
+# a drive that was not waited for at the end of an archive is opened again when it is needed
+third=$(echo "$T"/db/*/*-on-disk.0003.tar)
+cp "$third" "$T/kept"
+printf 'nonsense' | dd of="$third" bs=1 seek=1000000 conv=notrunc status=none
+restore 0 "a drive hangs, and is needed later" patient disk "read@5=hang=2" $none
+says err "PD2.*\.0003: record 15: avoided this copy" "the bad record is named"
+cp "$T/kept" "$third"
+
 # the filters count what each copy has read: both about the half of a long archive
 exits 0 "disk: dump in one archive" $PD dump --name whole-disk --block-size 64K --to "disk:$T/da" --to "disk:$T/db" "$T/src"
 dump=whole
