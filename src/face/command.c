@@ -35,9 +35,10 @@ const struct pd_command pd_command_table[] = {
      "The volumes that were not read back for the longest time come first. Without --budget all\n"
      "that are old enough are read.",
      pd_cmd_audit_options, NULL, pd_cmd_audit},
-    {"restore", "[--dump DUMP] [--to DIR] --all | PATTERN...", "bring files back",
+    {"restore", "[--dump DUMP]... [--to DIR] --all | PATTERN...", "bring files back",
      "A PATTERN is a source path (a folder takes all below it along) or a glob.\n"
-     "Files go below DIR (default: the current folder) under their source path.",
+     "Files go below DIR (default: the current folder) under their source path, or, with\n"
+     "--to -, as a tar stream to standard output.",
      pd_cmd_restore_options, NULL, pd_cmd_restore},
     {"repair", "VOLUME --to TARGET", "make a whole new copy in place of a volume",
      "Each record is read from whichever copy has it good, this volume included. Also makes what\n"

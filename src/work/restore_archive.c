@@ -1,23 +1,25 @@
 #include <archive_entry.h>
-#include <search.h>
 
 #include "restore_priv.h"
-
-#define NONE UINT64_MAX
 
 /* What happens to one file of the archive. */
 struct slot {
     bool wanted;
     bool done;      /* counted, one way or the other: a second try of the archive leaves it */
-    uint64_t first; /* of a hard link: place of its first name; NONE: not in this archive */
-    uint64_t as;    /* of a first name: place of the file that its data stands under; NONE: none */
+    uint64_t next;  /* of a file with several names: place of the next one asked for; or NONE */
+    uint64_t last;  /* of a first name: the last of them */
+    uint64_t as;    /* of a first name: place of the name that its data stands under; NONE: none */
+    enum pd_status fault; /* of a first name: its data has been read, and is not good */
 };
+
+#define NONE PD_RESTORE_NONE
 
 struct job {
     struct pd_restore_run *run;
-    const struct pd_archive_row *row;
+    const struct pd_restore_part *part;
     struct pd_toc toc;
     struct slot *slots;
+    uint64_t *firsts; /* of hard links that are asked for; NONE: not in this archive */
     struct pd_replica_copy *copies;
     size_t copy_count;
     struct pd_replica *replica;
@@ -27,81 +29,6 @@ struct job {
     uint64_t reader_base; /* where in the archive the reader began */
     uint64_t reader_at;   /* file whose entry it gave last */
 };
-
-/* ---- files with several names, across archives ---- */
-
-struct linked {
-    uint64_t dev, ino, size;
-    int64_t mtime;
-    uint32_t mtime_ns;
-    uint8_t digest[PD_DIGEST_MAX];
-    char kind;
-    char rel[];
-};
-
-static int compare_linked(const void *a, const void *b)
-{
-    const struct linked *x = a, *y = b;
-
-    if (x->dev != y->dev)
-        return x->dev < y->dev ? -1 : 1;
-    return x->ino < y->ino ? -1 : x->ino > y->ino;
-}
-
-/* The name under which the same file, unchanged, was restored from an earlier archive, or NULL. */
-static const char *linked_before(const struct pd_restore_run *run, const struct pd_toc_file *file)
-{
-    struct linked key = {.dev = file->dev, .ino = file->ino};
-    void *found;
-    const struct linked *linked;
-
-    if (file->dev == 0 || file->kind == PD_KIND_DIR)
-        return NULL;
-    found = tfind(&key, &run->links, compare_linked);
-    if (found == NULL)
-        return NULL;
-    linked = *(struct linked *const *)found;
-    if (linked->kind != file->kind || linked->size != file->size || linked->mtime != file->mtime ||
-        linked->mtime_ns != file->mtime_ns ||
-        memcmp(linked->digest, file->digest, sizeof(linked->digest)) != 0)
-        return NULL;
-    return linked->rel;
-}
-
-static enum pd_status remember_linked(struct pd_restore_run *run, const struct pd_toc_file *file,
-                                      const char *rel, struct pd_error *err)
-{
-    struct linked *linked;
-    size_t len = strlen(rel) + 1;
-    void *found;
-
-    if (file->dev == 0 || file->kind == PD_KIND_DIR)
-        return PD_OK;
-    linked = malloc(sizeof(*linked) + len);
-    if (linked == NULL)
-        return pd_error_memory(err, "hard links");
-    linked->dev = file->dev;
-    linked->ino = file->ino;
-    linked->size = file->size;
-    linked->mtime = file->mtime;
-    linked->mtime_ns = file->mtime_ns;
-    memcpy(linked->digest, file->digest, sizeof(linked->digest));
-    linked->kind = file->kind;
-    memcpy(linked->rel, rel, len);
-    found = tsearch(linked, &run->links, compare_linked);
-    if (found == NULL) {
-        free(linked);
-        return pd_error_memory(err, "hard links");
-    }
-    if (*(struct linked **)found != linked)
-        free(linked); /* changed between two archives: the earlier one stays */
-    return PD_OK;
-}
-
-void pd_restore_links_free(void *links)
-{
-    tdestroy(links, free);
-}
 
 /* ---- reading ---- */
 
@@ -222,8 +149,10 @@ static enum pd_status find_entry(struct job *job, uint64_t i, struct archive_ent
 
 /* ---- one file ---- */
 
-static bool ends_run(enum pd_status status)
+static bool ends_run(const struct pd_restore_run *run, enum pd_status status)
 {
+    if (run->stream != NULL && pd_restore_stream_broken(run->stream))
+        return true;
     return status == PD_INTERRUPTED || status == PD_NO_MEMORY || status == PD_INTERNAL ||
            status == PD_NO_SPACE;
 }
@@ -262,29 +191,55 @@ static void settle(struct job *job, uint64_t i, const struct pd_restore_outcome 
     pd_restore_report(job->run, file->path, err);
 }
 
+/* What does not fit the temporary file is read twice: to prove it, and to send it. */
+static enum pd_status send_data(struct job *job, uint64_t i, struct archive_entry *entry,
+                                const char *rel, struct pd_restore_outcome *outcome,
+                                struct pd_error *err)
+{
+    const struct pd_toc_file *file = &job->toc.files[i];
+    struct pd_restore_stream *stream = job->run->stream;
+    bool twice = file->kind == PD_KIND_FILE && !pd_restore_stream_fits(stream, file);
+    enum pd_status status = PD_OK;
+
+    if (twice) {
+        status = pd_restore_stream_prove(job->reader, file, err);
+        pd_tar_reader_free(job->reader);
+        job->reader = NULL;
+        if (status == PD_OK)
+            status = find_entry(job, i, &entry, err);
+    }
+    return status == PD_OK
+               ? pd_restore_stream_file(stream, job->reader, entry, file, rel, twice, outcome, err)
+               : status;
+}
+
 /* The data of file i, which is no hard link, under the name of file t. */
 static enum pd_status restore_data(struct job *job, uint64_t i, uint64_t t,
                                    struct pd_restore_outcome *outcome, struct pd_error *err)
 {
     const struct pd_toc_file *file = &job->toc.files[i];
+    const char *rel = rel_of(&job->toc.files[t]);
     struct archive_entry *entry;
     enum pd_status status = find_entry(job, i, &entry, err);
 
-    if (status != PD_OK)
-        return status;
-    status = pd_restore_file(job->run->tree, job->reader, entry, file,
-                             rel_of(&job->toc.files[t]), outcome, err);
+    if (status == PD_OK && job->run->stream != NULL)
+        status = send_data(job, i, entry, rel, outcome, err);
+    else if (status == PD_OK)
+        status = pd_restore_file(job->run->tree, job->reader, entry, file, rel, outcome, err);
     if (outcome->back) {
         struct pd_error memory = PD_ERROR_INIT;
 
         job->slots[i].as = t;
-        if (remember_linked(job->run, file, rel_of(&job->toc.files[t]), &memory) != PD_OK) {
+        if (pd_restore_linked_remember(job->run, job->part->archive.dump_id, file, rel, &memory) !=
+            PD_OK) {
             *err = memory;
             return memory.status;
         }
     } else { /* its data may not be read to the end: start anew */
         pd_tar_reader_free(job->reader);
         job->reader = NULL;
+        if (!outcome->place)
+            job->slots[i].fault = status;
     }
     return status;
 }
@@ -292,27 +247,38 @@ static enum pd_status restore_data(struct job *job, uint64_t i, uint64_t t,
 static enum pd_status restore_link(struct job *job, const char *from, uint64_t i,
                                    struct pd_restore_outcome *outcome, struct pd_error *err)
 {
+    const struct pd_toc_file *file = &job->toc.files[i];
     enum pd_status status =
-        pd_restore_tree_link(job->run->tree, from, rel_of(&job->toc.files[i]), err);
+        job->run->stream != NULL
+            ? pd_restore_stream_link(job->run->stream, file, from, rel_of(file), err)
+            : pd_restore_tree_link(job->run->tree, from, rel_of(file), err);
 
     outcome->back = status == PD_OK;
     outcome->place = status != PD_OK;
     return status;
 }
 
-static enum pd_status restore_hardlink(struct job *job, uint64_t i,
-                                       struct pd_restore_outcome *outcome, struct pd_error *err)
+/* File i, which is no hard link, under the name of file n, which may be its own. */
+static enum pd_status restore_name(struct job *job, uint64_t i, uint64_t n,
+                                   struct pd_restore_outcome *outcome, struct pd_error *err)
 {
     const struct pd_toc_file *file = &job->toc.files[i];
-    uint64_t first = job->slots[i].first;
+    struct slot *slot = &job->slots[i];
+    const char *before;
+    enum pd_status status;
 
-    if (first == NONE || (file->has_digest && memcmp(file->digest, job->toc.files[first].digest,
-                                                     sizeof(file->digest)) != 0))
-        return pd_error_set(err, PD_BAD_FILE, 0,
-                            "the file that it is another name of is not in the archive");
-    if (job->slots[first].as != NONE)
-        return restore_link(job, rel_of(&job->toc.files[job->slots[first].as]), i, outcome, err);
-    return restore_data(job, first, i, outcome, err);
+    if (slot->fault != PD_OK)
+        return pd_error_set(err, slot->fault, 0, "its content, that of %s, is not good",
+                            file->path);
+    if (slot->as != NONE)
+        return restore_link(job, rel_of(&job->toc.files[slot->as]), n, outcome, err);
+    before = pd_restore_linked_before(job->run, job->part->archive.dump_id, file);
+    if (before == NULL)
+        return restore_data(job, i, n, outcome, err);
+    status = restore_link(job, before, n, outcome, err);
+    if (outcome->back)
+        slot->as = n;
+    return status;
 }
 
 /* Keeps what exists, folders apart: those are merged. */
@@ -324,7 +290,7 @@ static enum pd_status check_place(struct job *job, const struct pd_toc_file *fil
     bool there;
     enum pd_status status;
 
-    if (rel[0] == '\0' && file->kind == PD_KIND_DIR)
+    if ((rel[0] == '\0' && file->kind == PD_KIND_DIR) || job->run->tree == NULL)
         return PD_OK;
     status = pd_restore_tree_look(job->run->tree, rel, &there, &st, err);
     if (status != PD_OK || !there)
@@ -340,28 +306,36 @@ static enum pd_status check_place(struct job *job, const struct pd_toc_file *fil
     return PD_OK;
 }
 
+/* The file that has the data of file i: itself, unless that is a hard link; NONE: there is none. */
+static uint64_t data_of(const struct job *job, uint64_t i)
+{
+    const struct pd_toc_file *file = &job->toc.files[i];
+    uint64_t first = job->firsts[i];
+
+    if (file->kind != PD_KIND_HARDLINK)
+        return i;
+    return first == NONE || (file->has_digest && memcmp(file->digest, job->toc.files[first].digest,
+                                                        sizeof(file->digest)) != 0)
+               ? NONE
+               : first;
+}
+
 static enum pd_status restore_one(struct job *job, uint64_t i, struct pd_error *err)
 {
     const struct pd_toc_file *file = &job->toc.files[i];
     struct pd_restore_outcome outcome = {.back = false, .place = true};
     struct pd_error error = PD_ERROR_INIT;
-    const char *before;
+    uint64_t data = data_of(job, i);
     enum pd_status status = check_place(job, file, &error);
 
     if (status == PD_OK) {
         outcome.place = false;
-        before = linked_before(job->run, file);
-        if (file->kind == PD_KIND_HARDLINK) {
-            status = restore_hardlink(job, i, &outcome, &error);
-        } else if (before != NULL) {
-            status = restore_link(job, before, i, &outcome, &error);
-            if (outcome.back)
-                job->slots[i].as = i;
-        } else {
-            status = restore_data(job, i, i, &outcome, &error);
-        }
+        status = data == NONE
+                     ? pd_error_set(&error, PD_BAD_FILE, 0,
+                                    "the file that it is another name of is not in the archive")
+                     : restore_name(job, data, i, &outcome, &error);
     }
-    if (ends_run(status)) {
+    if (ends_run(job->run, status)) {
         pd_error_context(&error, NULL, job->toc.name, file->path);
         *err = error;
         return status;
@@ -370,74 +344,56 @@ static enum pd_status restore_one(struct job *job, uint64_t i, struct pd_error *
     return PD_OK;
 }
 
+/* The data of file i goes by now, and its own name does not take it: another one that is asked for
+ * does, so that nothing is read twice. */
+static enum pd_status restore_other_name(struct job *job, uint64_t i, struct pd_error *err)
+{
+    const struct slot *slot = &job->slots[i];
+    enum pd_status status = PD_OK;
+
+    if (job->toc.files[i].kind == PD_KIND_HARDLINK)
+        return PD_OK;
+    for (uint64_t n = slot->next; n != NONE && status == PD_OK; n = job->slots[n].next) {
+        struct pd_error ignored = PD_ERROR_INIT;
+
+        if (slot->as != NONE || slot->fault != PD_OK)
+            break;
+        if (!job->slots[n].done && data_of(job, n) == i &&
+            check_place(job, &job->toc.files[n], &ignored) == PD_OK)
+            status = restore_one(job, n, err);
+    }
+    return status;
+}
+
 /* ---- one archive ---- */
 
-static int compare_paths(const void *a, const void *b, void *arg)
+static enum pd_status select_files(struct job *job, struct pd_error *err)
 {
-    const struct pd_toc_file *files = arg;
+    uint64_t count = job->toc.file_count;
+    enum pd_status status;
 
-    return strcmp(files[*(const uint64_t *)a].path, files[*(const uint64_t *)b].path);
-}
-
-static uint64_t find_path(const struct job *job, const uint64_t *order, uint64_t count,
-                          const char *path)
-{
-    uint64_t low = 0, high = count;
-
-    while (low < high) {
-        uint64_t mid = low + (high - low) / 2;
-        int order_of = strcmp(job->toc.files[order[mid]].path, path);
-
-        if (order_of == 0)
-            return order[mid];
-        if (order_of < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NONE;
-}
-
-/* Finds the first name of each hard link that is wanted. */
-static enum pd_status find_firsts(struct job *job, struct pd_error *err)
-{
-    uint64_t *order = NULL, count = 0;
-    bool any = false;
-
-    for (uint64_t i = 0; i < job->toc.file_count; i++)
-        any = any || (job->slots[i].wanted && job->toc.files[i].kind == PD_KIND_HARDLINK);
-    if (!any)
-        return PD_OK;
-    order = calloc(job->toc.file_count, sizeof(*order));
-    if (order == NULL)
-        return pd_error_memory(err, "hard links");
-    for (uint64_t i = 0; i < job->toc.file_count; i++)
-        if (job->toc.files[i].kind != PD_KIND_HARDLINK)
-            order[count++] = i;
-    qsort_r(order, count, sizeof(*order), compare_paths, job->toc.files);
-    for (uint64_t i = 0; i < job->toc.file_count; i++) {
-        const struct pd_toc_file *file = &job->toc.files[i];
-
-        if (job->slots[i].wanted && file->kind == PD_KIND_HARDLINK && file->link != NULL)
-            job->slots[i].first = find_path(job, order, count, file->link);
-    }
-    free(order);
-    return PD_OK;
-}
-
-static enum pd_status select_files(struct job *job, uint64_t *wanted, struct pd_error *err)
-{
-    *wanted = 0;
-    job->slots = calloc(job->toc.file_count + 1, sizeof(*job->slots));
-    if (job->slots == NULL)
+    if (count != job->part->file_count)
+        return pd_error_set(err, PD_CATALOG, 0, "its files changed in the catalog meanwhile");
+    job->slots = calloc(count + 1, sizeof(*job->slots));
+    job->firsts = calloc(count + 1, sizeof(*job->firsts));
+    if (job->slots == NULL || job->firsts == NULL)
         return pd_error_memory(err, "the files of an archive");
-    for (uint64_t i = 0; i < job->toc.file_count; i++) {
-        job->slots[i].wanted = pd_restore_wants(job->run, job->toc.files[i].path);
-        job->slots[i].first = NONE;
+    status = pd_restore_first_names(&job->toc, job->part, job->firsts, err);
+    for (uint64_t i = 0; i < count; i++) {
+        job->slots[i].wanted = pd_restore_part_wants(job->part, i);
+        job->slots[i].next = NONE;
+        job->slots[i].last = i;
         job->slots[i].as = NONE;
-        *wanted += job->slots[i].wanted;
     }
-    return *wanted == 0 ? PD_OK : find_firsts(job, err);
+    for (uint64_t i = 0; i < count && status == PD_OK; i++) {
+        uint64_t first = job->firsts[i];
+
+        if (first == NONE)
+            continue;
+        job->slots[job->slots[first].last].next = i;
+        job->slots[first].last = i;
+    }
+    return status;
 }
 
 /* No copy at all: everything of the archive is lost, for the same reason. */
@@ -453,27 +409,16 @@ static void lose_all(struct job *job, const struct pd_error *why)
     }
 }
 
-static void count_all(struct job *job)
-{
-    for (uint64_t i = 0; i < job->toc.file_count; i++) {
-        if (!job->slots[i].wanted)
-            continue;
-        job->run->summary->files++;
-        if (job->toc.files[i].kind == PD_KIND_FILE)
-            job->run->summary->bytes += job->toc.files[i].size;
-    }
-}
-
 static enum pd_status restore_all(struct job *job, struct pd_error *err)
 {
     enum pd_status status = PD_OK;
 
     for (uint64_t i = 0; i < job->toc.file_count && status == PD_OK; i++) {
-        if (!job->slots[i].wanted || job->slots[i].done)
-            continue;
         status = pd_env_check(job->run->env, err);
-        if (status == PD_OK)
+        if (status == PD_OK && job->slots[i].wanted && !job->slots[i].done)
             status = restore_one(job, i, err);
+        if (status == PD_OK)
+            status = restore_other_name(job, i, err);
     }
     return status;
 }
@@ -484,6 +429,7 @@ static void close_stream(struct job *job)
     job->reader = NULL;
     pd_replica_free(job->replica);
     job->replica = NULL;
+    pd_restore_served(job->run, job->copies, job->copy_count);
     for (size_t i = 0; i < job->copy_count; i++)
         if (job->copies[i].first_fault != PD_OK)
             pd_restore_avoided(job->run, job->copies[i].name, job->toc.name,
@@ -498,8 +444,8 @@ static enum pd_status restore_step(void *arg, struct pd_error *err)
 {
     struct job *job = arg;
     struct pd_error fault = PD_ERROR_INIT;
-    enum pd_status status = pd_restore_volumes_open(job->run->volumes, job->row, &job->copies,
-                                                    &job->copy_count, &fault);
+    enum pd_status status = pd_restore_volumes_open(job->run->volumes, &job->part->archive,
+                                                    &job->copies, &job->copy_count, &fault);
 
     if (status == PD_MISSING) {
         lose_all(job, &fault);
@@ -509,39 +455,34 @@ static enum pd_status restore_step(void *arg, struct pd_error *err)
         *err = fault;
         return status;
     }
-    if (job->run->tree == NULL) {
-        count_all(job);
-        goto out;
-    }
     status = pd_replica_new(job->run->env, &job->toc, job->copies, job->copy_count, &job->replica,
                             err);
     if (status == PD_OK)
         status = restore_all(job, err);
-out:
     close_stream(job);
     return status;
 }
 
-enum pd_status pd_restore_archive(struct pd_restore_run *run, const struct pd_archive_row *archive,
+enum pd_status pd_restore_archive(struct pd_restore_run *run, const struct pd_restore_part *part,
                                   struct pd_error *err)
 {
-    struct job job = {.run = run, .row = archive};
+    struct job job = {.run = run, .part = part};
     const struct pd_activity activity = {.name = "restore",
-                                         .subject = archive->name,
+                                         .subject = part->archive.name,
                                          .run = restore_step,
                                          .arg = &job,
                                          .retry = run->options->retry};
-    uint64_t wanted = 0;
     enum pd_status status;
 
     pd_toc_init(&job.toc);
-    status = pd_catalog_toc(run->catalog, archive->id, &job.toc, err);
+    status = pd_catalog_toc(run->catalog, part->archive.id, &job.toc, err);
     if (status == PD_OK)
-        status = select_files(&job, &wanted, err);
-    if (status == PD_OK && wanted > 0)
+        status = select_files(&job, err);
+    if (status == PD_OK)
         status = pd_activity_run(run->env, &activity, err);
-    pd_error_context(err, NULL, status == PD_OK ? NULL : archive->name, NULL);
+    pd_error_context(err, NULL, status == PD_OK ? NULL : part->archive.name, NULL);
     free(job.slots);
+    free(job.firsts);
     pd_toc_release(&job.toc);
     return status;
 }

@@ -32,9 +32,8 @@ static enum pd_status write_all(int fd, const void *bytes, size_t len, uint64_t 
     return PD_OK;
 }
 
-/* Data to the file, holes left as holes, all of it hashed; then the digest must be the expected. */
-static enum pd_status copy_data(struct pd_tar_reader *reader, int fd,
-                                const struct pd_toc_file *expect, struct pd_digest *digest,
+static enum pd_status hash_data(struct pd_tar_reader *reader, const struct pd_toc_file *expect,
+                                struct pd_digest *digest, pd_restore_data_fn take, void *arg,
                                 bool *place, struct pd_error *err)
 {
     uint8_t found[PD_DIGEST_MAX];
@@ -49,7 +48,7 @@ static enum pd_status copy_data(struct pd_tar_reader *reader, int fd,
         status = pd_tar_block(reader, &bytes, &len, &offset, err);
         if (status != PD_OK || len == 0)
             break;
-        if (offset > expect->size || len > expect->size - offset)
+        if (offset < done || offset > expect->size || len > expect->size - offset)
             return pd_error_set(err, PD_BAD_FILE, 0, "the archive has more bytes than its size");
         status = pd_digest_zeros(digest, offset - done, err);
         if (status == PD_OK)
@@ -57,7 +56,7 @@ static enum pd_status copy_data(struct pd_tar_reader *reader, int fd,
         if (status != PD_OK)
             return status;
         done = offset + len;
-        status = write_all(fd, bytes, len, offset, err);
+        status = take(arg, bytes, len, offset, err);
         if (status != PD_OK) {
             *place = true;
             return status;
@@ -72,16 +71,12 @@ static enum pd_status copy_data(struct pd_tar_reader *reader, int fd,
     if (memcmp(found, expect->digest, pd_digest_len(digest)) != 0)
         return pd_error_set(err, PD_BAD_FILE, 0, "its content does not match its %s",
                             pd_digest_alg_info(expect->alg)->title);
-    if (ftruncate(fd, (off_t)expect->size) != 0) {
-        *place = true;
-        return refused(err, "set its size");
-    }
     return PD_OK;
 }
 
-static enum pd_status make_regular(struct pd_tar_reader *reader, int dir, const char *temp,
-                                   const struct pd_toc_file *expect, int *fd, bool *place,
-                                   struct pd_error *err)
+enum pd_status pd_restore_data(struct pd_tar_reader *reader, const struct pd_toc_file *expect,
+                               pd_restore_data_fn take, void *arg, bool *place,
+                               struct pd_error *err)
 {
     struct pd_digest *digest = NULL;
     enum pd_status status;
@@ -89,16 +84,37 @@ static enum pd_status make_regular(struct pd_tar_reader *reader, int dir, const 
     if (!expect->has_digest || expect->size > INT64_MAX)
         return pd_error_set(err, PD_BAD_FILE, 0, "no digest of its content is known");
     status = pd_digest_new(pd_digest_alg_info(expect->alg)->name, &digest, err);
-    if (status != PD_OK)
-        return status;
+    if (status == PD_OK)
+        status = hash_data(reader, expect, digest, take, arg, place, err);
+    pd_digest_free(digest);
+    return status;
+}
+
+/* Holes are left as holes. */
+static enum pd_status write_block(void *arg, const void *bytes, size_t len, uint64_t offset,
+                                  struct pd_error *err)
+{
+    const int *fd = arg;
+
+    return write_all(*fd, bytes, len, offset, err);
+}
+
+static enum pd_status make_regular(struct pd_tar_reader *reader, int dir, const char *temp,
+                                   const struct pd_toc_file *expect, int *fd, bool *place,
+                                   struct pd_error *err)
+{
+    enum pd_status status;
+
     *fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (*fd < 0) {
         *place = true;
-        status = refused(err, "make it");
-    } else {
-        status = copy_data(reader, *fd, expect, digest, place, err);
+        return refused(err, "make it");
     }
-    pd_digest_free(digest);
+    status = pd_restore_data(reader, expect, write_block, fd, place, err);
+    if (status == PD_OK && ftruncate(*fd, (off_t)expect->size) != 0) {
+        *place = true;
+        status = refused(err, "set its size");
+    }
     return status;
 }
 

@@ -185,12 +185,23 @@ struct opening {
     struct volume *volume;
 };
 
+static enum pd_status open_at(const struct opening *opening, bool asked, const char *url,
+                              struct pd_error *err)
+{
+    struct volume *volume = opening->volume;
+    enum pd_status status = pd_restore_volume_open(opening->volumes->run, &volume->row, asked, url,
+                                                   &volume->target, err);
+
+    if (status == PD_OK)
+        pd_restore_opened(opening->volumes->run, volume->row.label);
+    return status;
+}
+
 static enum pd_status open_found(void *arg, struct pd_error *err)
 {
     struct opening *opening = arg;
 
-    return pd_restore_volume_open(opening->volumes->run, &opening->volume->row, false, NULL,
-                                  &opening->volume->target, err);
+    return open_at(opening, false, NULL, err);
 }
 
 /* A reader that lost the volume, or found another one, has left it so. */
@@ -246,10 +257,8 @@ static enum pd_status reach(struct pd_restore_volumes *volumes, struct volume *v
 static enum pd_status open_asked(void *arg, struct pd_error *err)
 {
     struct opening *opening = arg;
-    struct volume *volume = opening->volume;
 
-    return pd_restore_volume_open(opening->volumes->run, &volume->row, true, volume->row.location,
-                                  &volume->target, err);
+    return open_at(opening, true, opening->volume->row.location, err);
 }
 
 /* Once in a run; a volume that did not come stays out of reach. */

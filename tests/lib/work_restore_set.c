@@ -58,6 +58,20 @@ static void add_volume(struct restore_set *set, size_t i)
     OK(pd_catalog_volume_add(set->catalog, row, err));
 }
 
+void restore_set_dump(struct restore_set *set, const char *name)
+{
+    memset(&set->dump, 0, sizeof(set->dump));
+    pd_uuid_make(set->e.env.rng, set->dump.uuid);
+    snprintf(set->dump.name, sizeof(set->dump.name), "%s", name);
+    snprintf(set->dump.host, sizeof(set->dump.host), "host");
+    snprintf(set->dump.roots, sizeof(set->dump.roots), "/src");
+    snprintf(set->dump.policy, sizeof(set->dump.policy), "full");
+    set->dump.copies = 2;
+    set->dump.state = PD_DUMP_WRITE;
+    set->dump.started = pd_clock_utc(set->e.env.clock);
+    OK(pd_catalog_dump_add(set->catalog, &set->dump, err));
+}
+
 void restore_set_start(struct restore_set *set)
 {
     char url[100];
@@ -71,15 +85,7 @@ void restore_set_start(struct restore_set *set)
     OK(pd_catalog_open(&set->e.env, url, true, &set->catalog, err));
     for (size_t i = 0; i < 2; i++)
         add_volume(set, i);
-    pd_uuid_make(set->e.env.rng, set->dump.uuid);
-    snprintf(set->dump.name, sizeof(set->dump.name), "test");
-    snprintf(set->dump.host, sizeof(set->dump.host), "host");
-    snprintf(set->dump.roots, sizeof(set->dump.roots), "/src");
-    snprintf(set->dump.policy, sizeof(set->dump.policy), "full");
-    set->dump.copies = 2;
-    set->dump.state = PD_DUMP_WRITE;
-    set->dump.started = pd_clock_utc(set->e.env.clock);
-    OK(pd_catalog_dump_add(set->catalog, &set->dump, err));
+    restore_set_dump(set, "test");
     pd_toc_init(&set->toc);
 }
 

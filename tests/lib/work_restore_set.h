@@ -52,6 +52,8 @@ struct restore_set_entry {
 
 void restore_set_start(struct restore_set *set);
 void restore_set_end(struct restore_set *set);
+/* Another dump, from now on: set->dump. Archives go on being numbered. */
+void restore_set_dump(struct restore_set *set, const char *name);
 void restore_set_archive(struct restore_set *set);
 void restore_set_add(struct restore_set *set, const struct restore_set_entry *entry);
 /* Writes the archive to both volumes and the catalog; copies are then in state written. */
