@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -222,12 +224,43 @@ static void warn_of_gaps(struct pd_face *face, const struct asked *asked)
 
 /* ---- the command ---- */
 
+/* Was it closed? Then /dev/null stands in its place, open for reading too, which no shell does. */
+static bool goes_nowhere(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    struct stat st, null;
+
+    return flags >= 0 && (flags & O_ACCMODE) == O_RDWR && fstat(fd, &st) == 0 &&
+           stat("/dev/null", &null) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == null.st_rdev;
+}
+
+static enum pd_status check_stream(const struct pd_face *face, const struct pd_args *args,
+                                   struct pd_error *err)
+{
+    bool sends = !pd_args_flag(args, "dry-run");
+
+    if (face->json) {
+        return pd_error_set(err, PD_USAGE, 0, "standard output takes either the files or JSON");
+    }
+    if (pd_args_flag(args, "overwrite")) {
+        return pd_error_set(err, PD_USAGE, 0, "a stream overwrites nothing");
+    }
+    if (sends && isatty(STDOUT_FILENO)) {
+        return pd_error_set(err, PD_USAGE, 0,
+                            "a tar stream does not go to a terminal; pipe it into tar -x");
+    }
+    if (sends && goes_nowhere(STDOUT_FILENO)) {
+        return pd_error_set(err, PD_USAGE, 0, "standard output is closed");
+    }
+    return PD_OK;
+}
+
 /* What can be refused before the catalog is asked. */
 static enum pd_status check_usage(const struct pd_face *face, const struct pd_args *args,
                                   struct asked *asked, struct pd_error *err)
 {
     const char *as_of = pd_args_get(args, "as-of"), *to = pd_args_get(args, "to");
-    bool stream = to && strcmp(to, "-") == 0;
+    enum pd_status status;
 
     if (pd_args_flag(args, "all") == (args->word_count > 0)) {
         return pd_error_set(err, PD_USAGE, 0, "give either --all or paths to restore");
@@ -238,17 +271,8 @@ static enum pd_status check_usage(const struct pd_face *face, const struct pd_ar
     if (!as_of && pd_args_get(args, "host")) {
         return pd_error_set(err, PD_USAGE, 0, "--host goes with --as-of");
     }
-    if (stream && face->json) {
-        return pd_error_set(err, PD_USAGE, 0, "standard output takes either the files or JSON");
-    }
-    if (stream && pd_args_flag(args, "overwrite")) {
-        return pd_error_set(err, PD_USAGE, 0, "a stream overwrites nothing");
-    }
-    if (stream && !pd_args_flag(args, "dry-run") && isatty(STDOUT_FILENO)) {
-        return pd_error_set(err, PD_USAGE, 0,
-                            "a tar stream does not go to a terminal; pipe it into tar -x");
-    }
-    return as_of ? parse_until(as_of, &asked->until, err) : PD_OK;
+    status = to && strcmp(to, "-") == 0 ? check_stream(face, args, err) : PD_OK;
+    return status == PD_OK && as_of ? parse_until(as_of, &asked->until, err) : status;
 }
 
 static void take_options(const struct pd_face *face, const struct pd_args *args,

@@ -96,7 +96,7 @@ static enum pd_status write_out(struct pd_restore_run *run, const struct pd_rest
 static enum pd_status send_out(struct pd_restore_run *run, const struct pd_restore_plan *plan,
                                struct pd_error *err)
 {
-    enum pd_status status = pd_restore_stream_open(run->options, &run->stream, err);
+    enum pd_status status = pd_restore_stream_open(run->env, run->options, &run->stream, err);
 
     if (status == PD_OK)
         status = restore_archives(run, plan, err);

@@ -127,7 +127,8 @@ PD_MUST_USE enum pd_status pd_restore_data(struct pd_tar_reader *reader,
 /* Folders come twice: empty ones that can be filled before their content, and as they are to be,
  * from below, at the end. */
 struct pd_restore_stream;
-PD_MUST_USE enum pd_status pd_restore_stream_open(const struct pd_restore_options *options,
+PD_MUST_USE enum pd_status pd_restore_stream_open(const struct pd_env *env,
+                                                  const struct pd_restore_options *options,
                                                   struct pd_restore_stream **out,
                                                   struct pd_error *err);
 void pd_restore_stream_free(struct pd_restore_stream *stream);

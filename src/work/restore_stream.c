@@ -12,6 +12,7 @@
 enum { OUT_BYTES = 1 << 18, IN_BYTES = 1 << 18 };
 
 struct pd_restore_stream {
+    const struct pd_env *env;
     struct pd_tar_writer *writer;
     int fd;
     uint8_t *out; /* OUT_BYTES on their way */
@@ -31,8 +32,13 @@ static enum pd_status send_all(struct pd_restore_stream *stream, const uint8_t *
                                struct pd_error *err)
 {
     while (len > 0) {
-        ssize_t done = write(stream->fd, bytes, len);
+        enum pd_status status = pd_env_check(stream->env, err); /* who reads may never go on */
+        ssize_t done = status == PD_OK ? write(stream->fd, bytes, len) : 0;
 
+        if (status != PD_OK) {
+            stream->broken = true;
+            return status;
+        }
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0) {
@@ -79,7 +85,8 @@ static enum pd_status sink(void *arg, const void *bytes, size_t len, struct pd_e
 
 /* ---- life ---- */
 
-enum pd_status pd_restore_stream_open(const struct pd_restore_options *options,
+enum pd_status pd_restore_stream_open(const struct pd_env *env,
+                                      const struct pd_restore_options *options,
                                       struct pd_restore_stream **out, struct pd_error *err)
 {
     struct pd_restore_stream *stream = calloc(1, sizeof(*stream));
@@ -88,6 +95,7 @@ enum pd_status pd_restore_stream_open(const struct pd_restore_options *options,
     *out = NULL;
     if (stream == NULL)
         return pd_error_memory(err, "the tar stream");
+    stream->env = env;
     stream->fd = options->stream_fd;
     stream->temp = -1;
     stream->folder = options->temp != NULL && options->temp[0] != '\0' ? options->temp : "/tmp";
@@ -456,6 +464,16 @@ static int from_below(const void *a, const void *b)
                    archive_entry_pathname(*(struct archive_entry *const *)b));
 }
 
+/* What was sent to a file is on its medium; a pipe has none. */
+static enum pd_status settle(const struct pd_restore_stream *stream, struct pd_error *err)
+{
+    struct stat st;
+
+    if (fstat(stream->fd, &st) != 0 || !S_ISREG(st.st_mode) || fsync(stream->fd) == 0)
+        return PD_OK;
+    return pd_error_set(err, pd_status_from_errno(errno), errno, "cannot write the tar stream");
+}
+
 enum pd_status pd_restore_stream_finish(struct pd_restore_stream *stream, struct pd_error *err)
 {
     enum pd_status status = PD_OK;
@@ -468,5 +486,5 @@ enum pd_status pd_restore_stream_finish(struct pd_restore_stream *stream, struct
         status = pd_tar_finish(stream->writer, err);
     if (status == PD_OK)
         status = flush(stream, err);
-    return status;
+    return status == PD_OK ? settle(stream, err) : status;
 }

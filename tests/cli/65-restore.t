@@ -47,6 +47,8 @@ exits 2 "a host without dumps" $PD restore --all --as-of 2099-12-31 --host nowhe
 ok "nothing was made" test ! -e "$D/r"
 ok "a terminal gets no stream" script -qec "$PD restore --all --to - 2>$D/err; test \$? -eq 2" /dev/null
 ok "and that is said" grep -q 'does not go to a terminal' "$D/err"
+exits 2 "nor does a closed output" bash -c "$PD restore --all --to - >&-"
+exits 0 "where it is not looked at, it may go" bash -c "$PD restore --all --to - >/dev/null"
 
 # ---- points in time ----
 

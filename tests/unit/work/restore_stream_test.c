@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pairdump/restore.h"
@@ -301,6 +302,40 @@ static void a_signal_leaves_it_without_an_end_mark(void **state)
     expect_stream(run, PD_TRUNCATED, "");
 }
 
+static volatile sig_atomic_t *stop_flag; /* a handler takes no argument */
+
+static void stop(int signo)
+{
+    (void)signo;
+    *stop_flag = 1;
+}
+
+/* Nobody reads on, nor goes away. */
+static void a_signal_ends_a_write_that_does_not_end(void **state)
+{
+    const struct sigaction action = {.sa_handler = stop};
+    const struct timespec soon = {.tv_nsec = 50000000};
+    struct run *run = *state;
+    struct itimerspec often = {.it_interval = soon, .it_value = soon};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    timer_t timer;
+    int ends[2];
+
+    restore_set_archive(&run->set);
+    ADD(run, "/a", PD_KIND_FILE, .len = 1000000, .seed = 1);
+    restore_set_write(&run->set);
+    assert_int_equal(pipe(ends), 0);
+    run->options.stream_fd = ends[1];
+    stop_flag = &run->set.e.stopped;
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+    assert_int_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+    assert_int_equal(timer_settime(timer, 0, &often, NULL), 0);
+    assert_int_equal(restore(run), PD_INTERRUPTED);
+    assert_int_equal(timer_delete(timer), 0);
+    assert_int_equal(close(ends[0]), 0);
+    assert_int_equal(close(ends[1]), 0);
+}
+
 static void without_a_place_to_wait_nothing_is_sent(void **state)
 {
     struct run *run = *state;
@@ -326,6 +361,7 @@ int main(void)
         TEST(unsafe_names_are_not_sent),
         TEST(without_a_reader_it_ends),
         TEST(a_signal_leaves_it_without_an_end_mark),
+        TEST(a_signal_ends_a_write_that_does_not_end),
         TEST(without_a_place_to_wait_nothing_is_sent),
     };
 
