@@ -15,6 +15,7 @@
 
 #include "pairdump/restore.h"
 
+#include "../../../src/work/restore_priv.h"
 #include "../../lib/work_restore_set.h"
 
 /* A run to a stream that is a file, and the files that it named. */
@@ -270,6 +271,40 @@ static void unsafe_names_are_not_sent(void **state)
     expect_stream(run, PD_OK, "file fine 644 4 \n");
 }
 
+/* Records are checked before, so only a bug somewhere could bring this about. */
+static void a_file_that_was_wrongly_proved_does_not_come_whole(void **state)
+{
+    struct run *run = *state;
+    struct pd_error err = PD_ERROR_INIT;
+    struct pd_restore_stream *stream;
+    struct pd_restore_outcome outcome;
+    struct pd_tar_reader *reader;
+    struct archive_entry *entry;
+    struct bytes bytes = {0};
+
+    restore_set_archive(&run->set);
+    ADD(run, "/a", PD_KIND_FILE, .len = 1024000, .seed = 1, .wrong_sha256 = true);
+    restore_set_write(&run->set);
+    bytes.data = run->set.bytes.data;
+    bytes.len = run->set.bytes.len;
+    assert_int_equal(pd_tar_reader_new(give, &bytes, &reader, &err), PD_OK);
+    for (int i = 0; i < 2; i++) /* bagit.txt comes first */
+        assert_int_equal(pd_tar_next(reader, &entry, &err), PD_OK);
+    assert_int_equal(pd_restore_stream_open(&run->set.e.env, &run->options, &stream, &err), PD_OK);
+    assert_int_equal(pd_restore_stream_file(stream, reader, entry, &run->set.toc.files[0], "a",
+                                            true, &outcome, &err),
+                     PD_BAD_FILE);
+    assert_true(pd_restore_stream_broken(stream));
+    assert_false(outcome.back);
+    pd_restore_stream_free(stream);
+    pd_tar_reader_free(reader);
+    struct stat st;
+    assert_int_equal(fstat(run->fd, &st), 0);
+    assert_true(st.st_size > 0); /* at first it went out: the length is headers and all data */
+    assert_true((uint64_t)st.st_size < run->set.toc.files[0].length);
+    expect_stream(run, PD_TRUNCATED, "");
+}
+
 /* ---- how it ends ---- */
 
 static void without_a_reader_it_ends(void **state)
@@ -358,6 +393,7 @@ int main(void)
         TEST(what_is_lost_is_left_out),
         TEST(what_is_too_large_to_wait_is_read_twice),
         TEST(what_goes_bad_while_it_is_sent_ends_the_stream),
+        TEST(a_file_that_was_wrongly_proved_does_not_come_whole),
         TEST(unsafe_names_are_not_sent),
         TEST(without_a_reader_it_ends),
         TEST(a_signal_leaves_it_without_an_end_mark),
