@@ -316,6 +316,28 @@ static void the_newest_is_lost_rather_than_exchanged(void **state)
     assert_false(restore_set_there(&run->set, "f"));
 }
 
+static void archives_of_all_dumps_are_read_in_their_order_on_the_volume(void **state)
+{
+    struct run *run = *state;
+    int64_t ids[2] = {0, run->set.dump.id};
+
+    archive_of(run, "/a", "a");
+    archive_of(run, "/b", "b");
+    restore_set_dump(&run->set, "second");
+    ids[0] = run->set.dump.id;
+    archive_of(run, "/c", "c");
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        restore_set_flip(&run->set, 0, seq, 2000); /* each says so when it is read */
+    run->options.dumps = ids;
+    run->options.dump_count = 2;
+    expect(run, PD_OK, "");
+    assert_string_equal(run->avoided, "RS100001 test.0001 0 [bad-record]\n"
+                                      "RS100001 test.0002 0 [bad-record]\n"
+                                      "RS100001 test.0003 0 [bad-record]\n");
+    assert_int_equal(told(run, "RS100001")->mounts, 1);
+    assert_int_equal(told(run, "RS200001")->mounts, 1);
+}
+
 /* ---- dry runs ---- */
 
 static void a_dry_run_lists_the_volumes(void **state)
@@ -380,6 +402,7 @@ int main(void)
         TEST(what_is_not_asked_for_hides_too),
         TEST(a_name_may_outlive_the_first_one),
         TEST(the_newest_is_lost_rather_than_exchanged),
+        TEST(archives_of_all_dumps_are_read_in_their_order_on_the_volume),
         TEST(a_dry_run_lists_the_volumes),
         TEST(what_was_avoided_is_told_by_volume),
     };
