@@ -121,6 +121,7 @@ void verify_set_dump(struct verify_set *set, const char *name, uint64_t files)
     pool.block_size = VERIFY_SET_RECORD;
     pool.batch_files = files;
     pool.reserve = 0;
+    pool.digest = set->alg;
     pool.verify.mode = PD_VERIFY_NONE;
     options.config = config;
     status = pd_dump_run(&set->e.env, set->catalog, &options, summary, &error);

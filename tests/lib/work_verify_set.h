@@ -17,6 +17,7 @@ struct verify_set {
     char place[2][80]; /* folders of the targets */
     char url[2][120];
     struct pd_catalog *catalog;
+    enum pd_digest_alg alg;  /* of the dumps to come */
     struct pd_dump_row dump; /* the last one */
 };
 
