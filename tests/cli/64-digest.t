@@ -42,8 +42,8 @@ by_hand() {
 
 for alg in sha256 sha512 sha3-256 blake2b512; do
     bag=$(bagit $alg)
-    export XDG_STATE_HOME=$T/state-$alg
     for kind in disk mock; do
+        export XDG_STATE_HOME=$T/state-$alg-$kind
         to=$T/$alg-$kind
         mkdir -p "$to/a" "$to/b"
         exits 0 "$alg, $kind: dump" $PD dump --digest $alg --name d --batch-size 300K \
@@ -62,8 +62,6 @@ for alg in sha256 sha512 sha3-256 blake2b512; do
         $PD --json show d >"$T/out"
         ok "$alg, $kind: show names it" jq -e --arg a $alg '.digest_algorithm == $a' "$T/out"
         exits 0 "$alg, $kind: the catalog is consistent" $PD catalog check
-        rm -rf "$XDG_STATE_HOME.$kind"
-        mv "$XDG_STATE_HOME" "$XDG_STATE_HOME.$kind"
     done
 
     # by other programs, as README.txt has it
@@ -91,7 +89,7 @@ for alg in sha256 sha512 sha3-256 blake2b512; do
     cd "$tap_top" || exit 1
 
     # a byte of a file, without the tape file being of another length
-    export XDG_STATE_HOME=$T/state-$alg.disk
+    export XDG_STATE_HOME=$T/state-$alg-disk
     head -c 50000 "$T/src/sub/file2" | tail -c 16 >"$T/bytes"
     hit=0
     for archive in "$to"/b/*/*-d.0*.tar; do
@@ -113,4 +111,75 @@ for alg in sha256 sha512 sha3-256 blake2b512; do
     exits 0 "$alg: restore takes the other copy" $PD restore --all --to "$to/back"
     ok "$alg: all is back" "$TOOLS/tree_diff" "$T/src" "$to/back$T/src"
 done
+# ---- which one it is ----
+
+export XDG_STATE_HOME=$T/state-config
+mkdir "$T/c1" "$T/c2" "$T/c3" "$T/c4"
+exits 2 "an algorithm that is not known" $PD dump --digest md5 --to "disk:$T/c1" --to "disk:$T/c2" "$T/src"
+says err "sha256, sha512, sha3-256, blake2b512" "the names are told"
+ok "nothing was written" test -z "$(find "$T/c1" -mindepth 1)"
+printf '[pairdump]\ndigest = sha1\n' >"$T/bad.conf"
+exits 2 "nor in a configuration" $PD -c "$T/bad.conf" dumps
+says err "bad.conf:2: \"sha1\".*sha256, sha512, sha3-256, blake2b512" "line and names are told"
+cat >"$T/conf" <<END
+[pool one]
+copy1 = disk:$T/c1
+copy2 = disk:$T/c2
+[pool two]
+copy1 = disk:$T/c3
+copy2 = disk:$T/c4
+label-prefix = Q
+digest = sha512
+[pairdump]
+digest = blake2b512
+END
+alg_of() {
+    $PD --json show "$1" | jq -r .digest_algorithm
+}
+exits 0 "a pool has that of [pairdump]" $PD -c "$T/conf" dump --pool one --name one "$T/src"
+same "$(alg_of one)" blake2b512 "it has"
+exits 0 "or its own" $PD -c "$T/conf" dump --pool two --name two "$T/src"
+same "$(alg_of two)" sha512 "that one"
+exits 0 "the option outweighs both" $PD -c "$T/conf" dump --digest sha3-256 --pool two --name three "$T/src"
+same "$(alg_of three)" sha3-256 "the option's"
+exits 0 "targets have that of [pairdump]" \
+    $PD -c "$T/conf" dump --to "disk:$T/c1" --to "disk:$T/c2" --name four "$T/src"
+same "$(alg_of four)" blake2b512 "they have"
+exits 0 "without a word it is SHA-256" $PD dump --to "disk:$T/c1" --to "disk:$T/c2" --name five "$T/src"
+same "$(alg_of five)" sha256 "SHA-256"
+exits 0 "a volume may hold several" $PD --catalog "sqlite:$T/none.db" verify --target "disk:$T/c1"
+cp -r "$T/c3" "$T/c5"
+rm "$T"/c5/Q100001/*index.tar
+mv "$T/c5/Q100001/0003-three.0001.tar" "$T/c5/Q100001/0002-three.0001.tar"
+exits 1 "and tells them apart without indexes" $PD --catalog "sqlite:$T/none.db" verify --target "disk:$T/c5"
+same "$(grep -c "its files pass by its own manifest" "$T/out")" 2 "each by its own manifest"
+exits 0 "the catalog is consistent" $PD catalog check
+
+# what is unchanged is held, whatever it was hashed with; what is restored may come from both
+exits 0 "an incremental dump with another one" $PD dump --incremental --digest sha512 --to "disk:$T/c1" \
+    --to "disk:$T/c2" --name six "$T/src"
+says out "^  [0-9]+ files left out: held already" "leaves out what is held"
+exits 0 "safe asks not for the algorithm" $PD safe "$T/src/sub"
+
+# a dump goes on with its own
+mkdir "$T/r1" "$T/r2"
+$PD dump --digest sha512 --name broken --block-size 64K --batch-size 200K --to "disk:$T/r1" \
+    --to "fault:write@9=kill:disk:$T/r2" "$T/src" >/dev/null 2>&1
+exits 0 "what was killed is resumed with another one configured" $PD -c "$T/conf" resume broken
+same "$(alg_of broken)" sha512 "it keeps its own"
+exits 0 "in all its archives" $PD --json find --dump broken '*'
+ok "each file" jq -e 'all(.files[] | select(.kind == "f"); .digest_algorithm == "sha512" and (.digest | length) == 128)' \
+    "$T/out"
+ok "no other manifests" bash -c '! for f in "$1"/r?/*/*-broken.0*.tar; do tar -tf "$f"; done | grep "manifest-" | grep -v sha512' _ "$T"
+exits 0 "it is whole" $PD verify --dump broken
+exits 0 "and so is each volume" $PD --catalog "sqlite:$T/none.db" verify --target "disk:$T/r2"
+exits 0 "the catalog is consistent then" $PD catalog check
+
+# the catalog says another one than the archives have
+catalog_sql "UPDATE archive SET digest_algorithm = 'blake2b512' WHERE digest_algorithm = 'sha512'"
+exits 3 "the archives contradict the catalog" $PD verify --dump two
+says out "BAD" "it is told"
+catalog_sql "UPDATE archive SET digest_algorithm = 'sha3-256' WHERE digest_algorithm = 'blake2b512'"
+exits 6 "the check finds what cannot be" $PD catalog check
+says out "not of its archive's algorithm" "by the digests' length"
 tap_done

@@ -108,6 +108,38 @@ static void long_digests_are_listed_whole(void **state)
     pd_toc_release(&toc);
 }
 
+static enum pd_status take_none(void *arg, const uint8_t *digest, const char *path, size_t len,
+                                struct pd_error *err)
+{
+    (void)digest;
+    (void)path;
+    (void)len;
+    (void)err;
+    ++*(unsigned *)arg;
+    return PD_OK;
+}
+
+/* A manifest of another algorithm, or one line of it: refused, with the line's number. */
+static void digests_of_another_length_are_refused(void **state)
+{
+    static const char text[] = HEX HEX "  data/a\n" HEX "  data/b\n";
+    struct pd_error err = PD_ERROR_INIT;
+    unsigned taken = 0;
+
+    (void)state;
+    assert_int_equal(pd_bag_manifest_parse(text, strlen(text), 64, take_none, &taken, &err),
+                     PD_BAD_FORMAT);
+    assert_int_equal(taken, 1);
+    assert_non_null(strstr(err.message, "line 2"));
+    assert_int_equal(pd_bag_manifest_parse(text, strlen(text), 32, take_none, &taken, &err),
+                     PD_BAD_FORMAT);
+    assert_int_equal(taken, 1);
+    assert_non_null(strstr(err.message, "line 1"));
+    assert_int_equal(
+        pd_bag_manifest_parse(text, strlen(text), PD_DIGEST_MAX + 1, take_none, &taken, &err),
+        PD_INTERNAL);
+}
+
 struct lines {
     struct pd_buf paths;
     unsigned count;
@@ -306,6 +338,7 @@ int main(void)
         cmocka_unit_test(sha256sum_checks_the_manifest),
         cmocka_unit_test(manifests_are_named_by_their_algorithm),
         cmocka_unit_test(long_digests_are_listed_whole),
+        cmocka_unit_test(digests_of_another_length_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
