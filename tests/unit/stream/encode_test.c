@@ -144,8 +144,8 @@ static void any_algorithm_goes_into_all_manifests(void **state)
     static const char *const checks[] = {
         "sha256sum -c --strict tagmanifest-sha256.txt",
         "sha512sum -c --strict tagmanifest-sha512.txt",
-        "cut -c -64 tagmanifest-sha3256.txt >a; cut -c 67- tagmanifest-sha3256.txt |"
-        " xargs openssl dgst -sha3-256 -r | cut -c -64 | cmp - a",
+        ("cut -c -64 tagmanifest-sha3256.txt >a; cut -c 67- tagmanifest-sha3256.txt |"
+         " xargs openssl dgst -sha3-256 -r | cut -c -64 | cmp - a"),
         "b2sum -c --strict tagmanifest-blake2b512.txt"};
     char dir[128], script[400];
 
