@@ -113,6 +113,7 @@ struct pd_verification_row {
     enum pd_status status;
     uint64_t records, bad_records, files, bad_files;
     char message[512];
+    bool late; /* told long after it was made: what was found out since stays. Only written */
     /* joined: */
     char label[PD_LABEL_TEXT];
     char archive[128];

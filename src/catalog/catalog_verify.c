@@ -94,14 +94,36 @@ static enum pd_status is_added(struct pd_catalog *catalog, const struct pd_verif
     return status;
 }
 
+/* Was the copy read back again meanwhile, and is that known? */
+static enum pd_status is_outdated(struct pd_catalog *catalog, const struct pd_verification_row *r,
+                                  bool *out, struct pd_error *err)
+{
+    struct pd_sql_stmt *stmt = NULL;
+    int64_t count = 0;
+    enum pd_status status = PD_OK;
+
+    if (r->late) {
+        status = pd_cat_query(catalog, &stmt, err,
+                              "SELECT COUNT(*) FROM verification WHERE copy_id = ? AND started > ?",
+                              "ii", r->copy_id, r->finished);
+        status = status == PD_OK ? pd_cat_number(stmt, &count, err) : status;
+    }
+    *out = count > 0;
+    return status;
+}
+
 static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error *err)
 {
     const struct write *w = arg;
     const struct pd_verification_row *r = w->row;
-    bool done = false;
+    bool done = false, outdated = false;
     enum pd_status status = catalog->unsure ? is_added(catalog, r, &done, err) : PD_OK;
 
     if (status != PD_OK || done) {
+        return status;
+    }
+    status = is_outdated(catalog, r, &outdated, err);
+    if (status != PD_OK) {
         return status;
     }
     status = pd_cat_run(
@@ -116,7 +138,7 @@ static enum pd_status add(struct pd_catalog *catalog, void *arg, struct pd_error
     for (size_t i = 0; i < w->damage_count && status == PD_OK; i++) {
         status = add_damage(catalog, id, &w->damage[i], err);
     }
-    return status == PD_OK ? move_copy(catalog, r, err) : status;
+    return status == PD_OK && !outdated ? move_copy(catalog, r, err) : status;
 }
 
 enum pd_status pd_catalog_verification_add(struct pd_catalog *catalog,

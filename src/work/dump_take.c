@@ -303,7 +303,7 @@ static enum pd_status read_damage(struct reader *r, struct pd_damage **out, size
 static enum pd_status take_verified(struct pd_catalog *catalog, struct pd_dump_book *book,
                                     struct reader *r, struct pd_error *err)
 {
-    struct pd_verification_row row = {.mode = "full"};
+    struct pd_verification_row row = {.mode = "full", .late = true};
     struct place place = {.copies = NULL};
     struct pd_damage *damage = NULL;
     size_t n = 0;

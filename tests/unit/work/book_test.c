@@ -202,6 +202,40 @@ static void a_copy_is_verified(void **state)
                      1);
 }
 
+/* The catalog was away when the dump had read it back, and was there for another run, which found
+ * more. */
+static void what_was_found_out_since_stays(void **state)
+{
+    struct bl_bed *b = *state;
+    struct pd_verify_result good = {
+        .status = PD_OK, .started = 11, .finished = 12, .records = 3, .files = 2};
+    struct pd_verification_row later = {.started = 20, .finished = 21, .mode = "full"};
+
+    bl_begin(b, 1);
+    (void)bl_written_well(b, 1, 2);
+    cat_ok(b->c, pd_book_verified(&b->book, 1, 1, &good, &b->c->err));
+    cat_ok(b->c, pd_book_verified(&b->book, 1, 2, &good, &b->c->err));
+    bl_take_next(b, "begin");
+    bl_take_next(b, "written");
+    later.copy_id = bl_number(b, "id", "copy WHERE copy = 1");
+    later.status = PD_BAD_RECORD;
+    cat_ok(b->c, pd_catalog_verification_add(b->c->catalog, &later, NULL, 0, &b->c->err));
+    later.copy_id = bl_number(b, "id", "copy WHERE copy = 2");
+    later.status = PD_OK;
+    cat_ok(b->c, pd_catalog_verification_add(b->c->catalog, &later, NULL, 0, &b->c->err));
+    bl_take_next(b, "verified");
+    bl_take_next(b, "verified");
+    assert_int_equal(bl_number(b, "COUNT(*)", "verification WHERE finished = 12"), 2);
+    assert_int_equal(bl_number(b, "COUNT(*)",
+                               "copy WHERE copy = 1 AND state = 'bad'"
+                               " AND reason = 'bad-record' AND changed = 21"),
+                     1);
+    assert_int_equal(bl_number(b, "COUNT(*)",
+                               "copy WHERE copy = 2 AND state = 'verified'"
+                               " AND changed = 21"),
+                     1);
+}
+
 static void put_volume(struct bl_bed *b, enum pd_volume_state state, uint64_t used)
 {
     struct pd_volume_row row = b->volumes[0];
@@ -372,6 +406,7 @@ int main(void)
         TEST(its_problems_come_with_it),
         TEST(an_archive_is_abandoned),
         TEST(a_copy_is_verified),
+        TEST(what_was_found_out_since_stays),
         TEST(a_volume_changes),
         TEST(what_an_operator_said_of_a_volume_stays),
         TEST(what_a_drive_told_is_taken),
