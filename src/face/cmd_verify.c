@@ -170,7 +170,9 @@ static enum pd_status verify_catalog(struct pd_face *face, const struct pd_args 
                 summary.bad, summary.unreachable, summary.missing);
     }
     status = summary.status;
-    if (status != PD_OK) {
+    if (status != PD_OK && summary.copies + summary.missing == 0) {
+        pd_error_set(err, status, 0, "there is no copy to read back");
+    } else if (status != PD_OK) {
         bool known = summary.bad + summary.missing > 0;
         pd_error_set(err, status, 0, "%" PRIu64 " of %" PRIu64 " copies are %s",
                      summary.bad + summary.unreachable + summary.missing,

@@ -508,20 +508,6 @@ static void show_plan(struct run *run)
     atomic_store(&progress->verify_total, run->options->dump_id != 0 ? run->plan.bytes : most);
 }
 
-/* What was asked for as a whole has all its copies, and is something. */
-static enum pd_status judge_missing(struct run *run, struct pd_error *err)
-{
-    struct pd_check_summary *summary = run->summary;
-    enum pd_status status = pd_catalog_missing_copies(run->catalog, run->options->dump_id,
-                                                      &summary->missing, err);
-
-    if (summary->status == PD_OK && summary->missing > 0)
-        summary->status = PD_DEGRADED;
-    if (summary->status == PD_OK && summary->copies == 0)
-        summary->status = PD_UNVERIFIED;
-    return status;
-}
-
 enum pd_status pd_check_run(const struct pd_env *env, struct pd_catalog *catalog,
                             const struct pd_check_options *options,
                             struct pd_check_summary *summary, struct pd_error *err)
@@ -539,15 +525,7 @@ enum pd_status pd_check_run(const struct pd_env *env, struct pd_catalog *catalog
     if (status == PD_OK)
         status = verify_volumes(&run, err);
     if (status == PD_OK)
-        status = pd_check_sum(&run.plan, summary, err);
-    if (status == PD_OK && options->volume_count == 0 &&
-        run.plan.archive_count > summary->archives) {
-        summary->archives = run.plan.archive_count; /* archives that have no copy at all */
-        if (summary->status != PD_INTERRUPTED)
-            summary->status = PD_FAILED;
-    }
-    if (status == PD_OK && options->volume_count == 0)
-        status = judge_missing(&run, err);
+        status = pd_check_sum(catalog, options, &run.plan, summary, err);
     if (status == PD_OK && run.stopping)
         summary->status = PD_INTERRUPTED;
 out:

@@ -76,8 +76,10 @@ PD_MUST_USE enum pd_status pd_check_plan_make(struct pd_catalog *catalog,
                                               struct pd_check_plan *plan, struct pd_error *err);
 void pd_check_plan_release(struct pd_check_plan *plan);
 
-/* Archives, status and files lost, from copies that are all settled. */
-PD_MUST_USE enum pd_status pd_check_sum(const struct pd_check_plan *plan,
+/* Archives, status, files lost and copies missing, when all copies are settled. */
+PD_MUST_USE enum pd_status pd_check_sum(struct pd_catalog *catalog,
+                                        const struct pd_check_options *options,
+                                        const struct pd_check_plan *plan,
                                         struct pd_check_summary *summary, struct pd_error *err);
 
 #endif

@@ -134,8 +134,8 @@ static enum pd_status judge(const struct pd_check_copy *copies, size_t count)
     return status;
 }
 
-enum pd_status pd_check_sum(const struct pd_check_plan *plan, struct pd_check_summary *summary,
-                            struct pd_error *err)
+static enum pd_status sum_archives(const struct pd_check_plan *plan,
+                                   struct pd_check_summary *summary, struct pd_error *err)
 {
     enum pd_status status = PD_OK, verdict;
     uint64_t with_copies = 0;
@@ -158,5 +158,35 @@ enum pd_status pd_check_sum(const struct pd_check_plan *plan, struct pd_check_su
             status = count_lost(first, end - i, &summary->files_lost, err);
     }
     summary->archives = with_copies;
+    return status;
+}
+
+/* What was asked for as a whole has all its archives, and these all their copies. */
+static enum pd_status judge_whole(struct pd_catalog *catalog, int64_t dump_id,
+                                  const struct pd_check_plan *plan,
+                                  struct pd_check_summary *summary, struct pd_error *err)
+{
+    enum pd_status status = pd_catalog_missing_copies(catalog, dump_id, &summary->missing, err);
+
+    if (plan->archive_count > summary->archives) {
+        summary->archives = plan->archive_count; /* archives that have no copy at all */
+        if (summary->status != PD_INTERRUPTED)
+            summary->status = PD_FAILED;
+    }
+    if (summary->status == PD_OK && summary->missing > 0)
+        summary->status = PD_DEGRADED;
+    return status;
+}
+
+enum pd_status pd_check_sum(struct pd_catalog *catalog, const struct pd_check_options *options,
+                            const struct pd_check_plan *plan, struct pd_check_summary *summary,
+                            struct pd_error *err)
+{
+    enum pd_status status = sum_archives(plan, summary, err);
+
+    if (status == PD_OK && options->volume_count == 0)
+        status = judge_whole(catalog, options->dump_id, plan, summary, err);
+    if (status == PD_OK && summary->status == PD_OK && summary->copies + summary->left == 0)
+        summary->status = PD_UNVERIFIED; /* nothing was read */
     return status;
 }

@@ -162,7 +162,7 @@ says out "^2 volumes with 2 archives looked at, 0 volumes out of reach$" "does n
 ok "and says nothing of them" test ! -s "$T/err"
 exits 0 "verify" $PD verify
 silent out "PD10000[89]" "does not look for them"
-exits 0 "verify of one of them" $PD verify PD100008
+exits 1 "verify of one of them reads nothing, and does not call that good" $PD verify PD100008
 says out "^0 archives, 0 copies" "has nothing to read"
 exits 0 "restore" $PD restore --dump one --all --to "$R/back"
 ok "the files are back" diff -r "$T/src" "$R/back$T/src"

@@ -222,6 +222,23 @@ static void test_one_volume_alone(void **state)
     assert_int_equal(states_of(set).bad, 2);
 }
 
+static void test_empty_volume(void **state)
+{
+    struct verify_set *set = *state;
+    struct pd_check_summary summary;
+    struct pd_volume_row *row = calloc(1, sizeof(*row));
+
+    assert_non_null(row);
+    (void)snprintf(row->label, sizeof(row->label), "EMPTY1");
+    (void)snprintf(row->uuid, sizeof(row->uuid), "7d1f2f5a-0000-4000-8000-000000000001");
+    (void)snprintf(row->location, sizeof(row->location), "disk:%s", set->place[0]);
+    OK(pd_catalog_volume_add(set->catalog, row, err));
+    check(set, "EMPTY1", NULL, &summary);
+    assert_int_equal(summary.copies, 0);
+    assert_int_equal(summary.status, PD_UNVERIFIED); /* nothing was read */
+    free(row);
+}
+
 static void test_partner_only_written(void **state)
 {
     struct verify_set *set = *state;
@@ -549,6 +566,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_same_record_bad_on_both, start_one, end),
         cmocka_unit_test_setup_teardown(test_one_volume_alone, start, end),
         cmocka_unit_test_setup_teardown(test_partner_only_written, start_one, end),
+        cmocka_unit_test_setup_teardown(test_empty_volume, start_one, end),
         cmocka_unit_test_setup_teardown(test_unreachable, start, end),
         cmocka_unit_test_setup_teardown(test_bad_and_unreachable, start, end),
         cmocka_unit_test_setup_teardown(test_volume_of_another_host, start, end),
