@@ -56,7 +56,7 @@ static enum pd_status show_volume(void *arg, const struct pd_audit_volume *volum
     fprintf(out, "%-8s  %s %s: %" PRIu64 " of %" PRIu64 " archives, %s", volume->label,
             volume->verified ? "last verified" : "not all of it verified",
             volume->verified ? when : "so far", volume->take_archives, volume->archives, bytes);
-    if (ns > 0) {
+    if (ns >= (uint64_t)PD_NS_PER_S) {
         pd_format_duration(ns, time, sizeof time);
         fprintf(out, ", about %s", time);
     }

@@ -2,6 +2,7 @@
 # Audits: what was longest not read back is read first, as much as a budget allows; safe and volumes know
 # how long ago that was; what is found bad or out of reach is never called good.
 . "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/library.sh"
 
 mkdir "$T/src" "$T/a" "$T/b"
 for i in $(seq 1 6); do
@@ -138,4 +139,17 @@ exits 0 "an audit of the rest" $PD --json audit --older-than 30d --at "disk:$T/a
 ok "reads that alone" jq -e '.due == 1 and .good == 3 and all(.results[]; .volume == "PD200001")' "$T/out"
 exits 0 "all is fresh" $PD safe --verified-within 1h "$T/src"
 exits 0 "catalog check" $PD catalog check --no-media
+
+# a library: each volume is fetched, and brought back
+export XDG_STATE_HOME=$T/state-library
+library_new lib 2 6 PD0001L6 PD0002L6 PD0003L6 PD0004L6
+printf '[pool lib]\ncopy1 = mock:%s?capacity=1600K\ncopy2 = mock:%s?capacity=1600K\nchanger = cmd:%s\n' \
+    "$T/lib.0" "$T/lib.1" "$T/lib.robot" >"$T/conf"
+exits 0 "a dump to two pairs" $PD -c "$T/conf" dump --pool lib --block-size 64K --batch-size 700K "$T/src"
+exits 0 "an audit" $PD -c "$T/conf" --json audit --budget 1h
+ok "reads all four" jq -e '.picked == 4 and .good == .copies and .unreachable == 0 and
+    ([.results[].volume] | unique) == ["PD0001", "PD0002", "PD0003", "PD0004"]' "$T/out"
+exits 0 "one archive" $PD -c "$T/conf" audit --budget 64K
+same "$(grep -c ' slot [0-9] -> drive ' "$T/err")" 1 "moves one cartridge"
+ok "all are back" test -z "$(awk '$1 == "drive" && $3 != "empty"' "$T/lib")"
 tap_done
