@@ -8,6 +8,9 @@
  * the archives of each dump stands their index. An archive in which a record is good nowhere is not
  * copied; its files there are named, the rest goes on. A run that was killed is simply made again:
  * it goes on behind what is recorded.
+ *
+ * On a disk a volume can also be mended in place: all its archives are read, records that do not
+ * match are written anew, a file that is missing or of a wrong length whole, and all is read back.
  */
 #ifndef PAIRDUMP_COPYING_H
 #define PAIRDUMP_COPYING_H
@@ -23,10 +26,12 @@ struct pd_copying_result {
     struct pd_error error;
     bool before; /* an earlier run has made it */
     uint64_t records, bytes;
+    uint64_t mended; /* in place: records that were written anew */
 };
 
 struct pd_copying_options {
     const char *replace;     /* volume to be replaced, or NULL: what[] is copied */
+    bool in_place;           /* it stays, and its bad records are written anew; to is NULL */
     const char *const *what; /* dumps and volumes */
     size_t what_count;
     const char *to;        /* target URL */
@@ -50,7 +55,7 @@ struct pd_copying_summary {
     unsigned copy;         /* number of the copies made */
     char labels[256];      /* new volumes, space-separated */
     uint64_t archives, good, before, failed; /* before: of the good ones, made by an earlier run */
-    uint64_t lost_files, bytes;
+    uint64_t lost_files, bytes, mended;
 };
 
 /* Returns PD_OK when a summary was reached. PD_USAGE, PD_NOT_FOUND, PD_GIVEN_UP, PD_BUSY (a dump on

@@ -40,7 +40,7 @@ const struct pd_command pd_command_table[] = {
      "Files go below DIR (default: the current folder) under their source path, or, with\n"
      "--to -, as a tar stream to standard output.",
      pd_cmd_restore_options, NULL, pd_cmd_restore},
-    {"repair", "VOLUME --to TARGET", "make a whole new copy in place of a volume",
+    {"repair", "VOLUME --to TARGET | --in-place VOLUME", "make a damaged volume whole",
      "Each record is read from whichever copy has it good, this volume included. Also makes what\n"
      "a dump could not write to it. Run again after an interruption, it goes on.",
      pd_cmd_repair_options, NULL, pd_cmd_repair},

@@ -8,6 +8,7 @@
 
 struct view {
     struct pd_face *face;
+    bool in_place;
     json_t *archives, *lost, *avoided;
 };
 
@@ -25,6 +26,7 @@ static void show_result(void *arg, const struct pd_copying_result *result)
         json_object_set_new(item, "before", json_boolean(result->before));
         json_object_set_new(item, "records", pd_render_json_u64(result->records));
         json_object_set_new(item, "bytes", pd_render_json_u64(result->bytes));
+        json_object_set_new(item, "mended", pd_render_json_u64(result->mended));
         if (result->status != PD_OK) {
             json_object_set_new(item, "error", pd_render_json_error(&result->error));
         }
@@ -32,14 +34,19 @@ static void show_result(void *arg, const struct pd_copying_result *result)
         return;
     }
     pd_ticker_clear(view->face->ticker);
+    if (result->status == PD_OK && view->in_place) {
+        fprintf(out, "%-8s  %-32s  ok, %" PRIu64 " records mended, all read back\n", result->label,
+                result->archive, result->mended);
+        return;
+    }
     if (result->status == PD_OK) {
         fprintf(out, "%-8s  %-32s  %s\n", result->label, result->archive,
                 result->before ? "ok, made before" : "ok, written and read back");
         return;
     }
     pd_error_format(&result->error, why, sizeof why);
-    fprintf(out, "%-8s  %-32s  NOT COPIED: %s\n", result->label[0] ? result->label : "-",
-            result->archive, why);
+    fprintf(out, "%-8s  %-32s  %s: %s\n", result->label[0] ? result->label : "-", result->archive,
+            view->in_place ? "NOT WHOLE" : "NOT COPIED", why);
 }
 
 static void show_lost(void *arg, const char *archive, uint64_t record, const char *path)
@@ -77,11 +84,22 @@ static void show_avoided(void *arg, const char *label, const char *archive, uint
     }
 }
 
+static void show_copies(struct pd_face *face, const struct pd_copying_summary *s)
+{
+    char bytes[24];
+
+    pd_format_size(s->bytes, bytes, sizeof bytes);
+    fprintf(face->out,
+            "copy %u: %" PRIu64 " archives, %" PRIu64 " good (%" PRIu64
+            " of them made before), %" PRIu64 " not copied; %s written to %s\n",
+            s->copy, s->archives, s->good, s->before, s->failed, bytes,
+            s->labels[0] ? s->labels : "no volume");
+}
+
 static void show_summary(struct view *view, const struct pd_copying_options *options,
                          const struct pd_copying_summary *s)
 {
     struct pd_face *face = view->face;
-    char bytes[24];
 
     pd_ticker_clear(face->ticker);
     if (face->json) {
@@ -92,20 +110,23 @@ static void show_summary(struct view *view, const struct pd_copying_options *opt
         json_object_set_new(face->json, "failed", pd_render_json_u64(s->failed));
         json_object_set_new(face->json, "lost_files", pd_render_json_u64(s->lost_files));
         json_object_set_new(face->json, "bytes", pd_render_json_u64(s->bytes));
+        json_object_set_new(face->json, "mended", pd_render_json_u64(s->mended));
         return;
     }
-    pd_format_size(s->bytes, bytes, sizeof bytes);
-    fprintf(face->out,
-            "copy %u: %" PRIu64 " archives, %" PRIu64 " good (%" PRIu64
-            " of them made before), %" PRIu64 " not copied; %s written to %s\n",
-            s->copy, s->archives, s->good, s->before, s->failed, bytes,
-            s->labels[0] ? s->labels : "no volume");
+    if (options->in_place) {
+        fprintf(face->out,
+                "%s: %" PRIu64 " archives, %" PRIu64 " good, %" PRIu64 " not; %" PRIu64
+                " records mended\n",
+                s->labels, s->archives, s->good, s->failed, s->mended);
+    } else {
+        show_copies(face, s);
+    }
     if (s->lost_files > 0) {
         fprintf(face->out, "  %s: %" PRIu64 " files lie in records that are good %s\n",
                 s->status == PD_FAILED ? "LOST" : "missed", s->lost_files,
                 s->status == PD_FAILED ? "nowhere" : "on no copy at hand");
     }
-    if (options->replace && s->archives == 0) {
+    if (options->replace && !options->in_place && s->archives == 0) {
         fprintf(face->out, "  nothing is left to be made in place of %s\n", options->replace);
     }
 }
@@ -115,9 +136,8 @@ static enum pd_status judge(const struct pd_copying_summary *s, struct pd_error 
     if (s->status == PD_OK) {
         return PD_OK;
     }
-    return pd_error_set(err, s->status, 0,
-                        "%" PRIu64 " of %" PRIu64 " archives were not copied%s%s", s->failed,
-                        s->archives, s->error.message[0] ? ": " : "", s->error.message);
+    return pd_error_set(err, s->status, 0, "%" PRIu64 " of %" PRIu64 " archives are not whole%s%s",
+                        s->failed, s->archives, s->error.message[0] ? ": " : "", s->error.message);
 }
 
 enum pd_status pd_copying_view(struct pd_face *face, const struct pd_args *args, const char *what,
@@ -145,6 +165,7 @@ enum pd_status pd_copying_view(struct pd_face *face, const struct pd_args *args,
         options->on_lost = show_lost;
         options->on_avoided = show_avoided;
         options->arg = &view;
+        view.in_place = options->in_place;
         if (face->json) {
             view.archives = json_array();
             view.lost = json_array();

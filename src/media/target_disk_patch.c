@@ -66,15 +66,15 @@ static enum pd_status patch_file(const struct pd_target_disk *disk, int fd, cons
         status = pd_error_set(err, pd_status_from_errno(errno), errno, "cannot look at %s/%s",
                               disk->folder_name, name);
     else if (!S_ISREG(st.st_mode))
-        status = pd_error_set(err, PD_FOREIGN, 0, "%s/%s is no plain file", disk->folder_name,
-                              name);
+        status =
+            pd_error_set(err, PD_FOREIGN, 0, "%s/%s is no plain file", disk->folder_name, name);
     else if (pd_add_sat(at, len) > (uint64_t)st.st_size)
         status = pd_error_set(err, PD_TRUNCATED, 0, "%s/%s ends before record %" PRIu64,
                               disk->folder_name, name, record);
     else if (put_at(fd, bytes, len, at) != PD_OK)
         status = pd_error_set(err, pd_status_from_errno(errno), errno,
-                              "cannot write record %" PRIu64 " of %s/%s", record,
-                              disk->folder_name, name);
+                              "cannot write record %" PRIu64 " of %s/%s", record, disk->folder_name,
+                              name);
     else /* what is read next comes from the medium */
         (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     code = close(fd) != 0 && errno != EINTR ? errno : 0;

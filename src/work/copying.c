@@ -97,7 +97,7 @@ static enum pd_status find_old(struct pd_copying *c, struct pd_error *err)
         return PD_OK;
     }
     status = pd_catalog_volume_find(c->catalog, label, &c->old, &why);
-    if (status == PD_NOT_FOUND) {
+    if (status == PD_NOT_FOUND && !c->options->in_place) {
         status = make_up_old(c, label, err);
     } else if (status != PD_OK) {
         *err = why;
@@ -186,12 +186,13 @@ static void note(struct pd_copying *c, enum pd_status status, const struct pd_er
     pd_log_error(c->env->log, PD_LOG_WARN, why);
 }
 
-static enum pd_status read_back(struct pd_copying *c, const char *label, struct pd_error *err)
+static enum pd_status read_back(struct pd_copying *c, const char *label, const char *url,
+                                struct pd_error *err)
 {
-    const char *const at[] = {c->options->to}, *const labels[] = {label};
+    const char *const at[] = {url}, *const labels[] = {label};
     const struct pd_check_options options = {.volumes = labels,
                                              .volume_count = 1,
-                                             .unverified_only = true,
+                                             .unverified_only = !c->options->in_place,
                                              .at = at,
                                              .at_count = 1,
                                              .retry = pd_config_retry(c->options->config, "verify"),
@@ -214,10 +215,10 @@ static enum pd_status read_back(struct pd_copying *c, const char *label, struct 
     if (status == PD_OK && index.status != PD_OK) {
         note(c, PD_DEGRADED, &index);
     }
-    if (status == PD_OK) {
+    if (status == PD_OK && !c->options->in_place) {
         status = distrust(c, row.id, row.uuid, &index, err);
     }
-    return status == PD_OK ? replace_old(c, err) : status;
+    return status == PD_OK && !c->options->in_place ? replace_old(c, err) : status;
 }
 
 /* What earlier runs have written, and not read back, on volumes that are not to be written to. */
@@ -233,7 +234,7 @@ static enum pd_status read_back_earlier(struct pd_copying *c, struct pd_error *e
                 memcpy(label, c->items[i].result.label, sizeof label);
             }
         }
-        status = read_back(c, label, err);
+        status = read_back(c, label, c->options->to, err);
         for (size_t i = 0; i < c->count; i++) { /* out of reach: it stays written */
             struct pd_copying_item *item = &c->items[i];
             if (item->volume_id == id && item->state == PD_COPYING_WRITTEN) {
@@ -355,7 +356,7 @@ static enum pd_status serve_volume(struct pd_copying *c, struct pd_error *err)
     if (is_of_target(status)) {
         return lose_volume(c, label, err);
     }
-    return status == PD_OK ? read_back(c, label, err) : status;
+    return status == PD_OK ? read_back(c, label, c->options->to, err) : status;
 }
 
 /* Is there an appendable volume of an earlier run without its index? */
@@ -453,6 +454,45 @@ static enum pd_status write_all(struct pd_copying *c, struct pd_error *err)
 
 /* ---- the run ---- */
 
+static enum pd_status retire_old(struct pd_copying *c, struct pd_error *err)
+{
+    bool any = false,
+         may = c->old.state == PD_VOLUME_APPENDABLE || c->old.state == PD_VOLUME_FULL_STATE;
+
+    for (size_t i = 0; i < c->count; i++) {
+        any = any || c->items[i].state == PD_COPYING_GOOD;
+    }
+    return c->old.id != 0 && may && any ? pd_catalog_volume_retire(c->catalog, c->old.uuid, err)
+                                        : PD_OK;
+}
+
+static enum pd_status make_copies(struct pd_copying *c, struct pd_error *err)
+{
+    enum pd_status status = replace_old(c, err); /* one that was killed may have come so far */
+
+    if (status == PD_OK) {
+        status = write_all(c, err);
+    }
+    if (status == PD_OK) {
+        status = read_back_earlier(c, err);
+    }
+    return status == PD_OK ? retire_old(c, err) : status;
+}
+
+/* All of the volume is read back, also what was good before. */
+static enum pd_status mend_volume(struct pd_copying *c, struct pd_error *err)
+{
+    char *url = NULL;
+    enum pd_status status = pd_copying_mend(c, &url, err);
+
+    if (status == PD_OK) {
+        name_volume(c, c->old.label);
+        status = read_back(c, c->old.label, url, err);
+    }
+    free(url);
+    return status;
+}
+
 static void tell(struct pd_copying *c)
 {
     struct pd_copying_summary *s = c->summary;
@@ -484,22 +524,10 @@ static void tell(struct pd_copying *c)
     }
 }
 
-static enum pd_status retire_old(struct pd_copying *c, struct pd_error *err)
-{
-    bool any = false,
-         may = c->old.state == PD_VOLUME_APPENDABLE || c->old.state == PD_VOLUME_FULL_STATE;
-
-    for (size_t i = 0; i < c->count; i++) {
-        any = any || c->items[i].state == PD_COPYING_GOOD;
-    }
-    return c->old.id != 0 && may && any ? pd_catalog_volume_retire(c->catalog, c->old.uuid, err)
-                                        : PD_OK;
-}
-
 static enum pd_status prepare(struct pd_copying *c, struct pd_error *err)
 {
     const struct pd_copying_options *o = c->options;
-    enum pd_status status = pd_target_url_location(o->to, &c->location, err);
+    enum pd_status status = o->in_place ? PD_OK : pd_target_url_location(o->to, &c->location, err);
 
     if (status == PD_OK && o->label && !pd_label_is_valid(o->label)) {
         status = pd_error_set(err, PD_USAGE, 0, "\"%s\" is no volume label (1 to 8 of A-Z 0-9 - _)",
@@ -556,16 +584,7 @@ enum pd_status pd_copying_run(const struct pd_env *env, struct pd_catalog *catal
     status = prepare(c, err);
     if (status == PD_OK) {
         summary->status = PD_OK;
-        status = replace_old(c, err); /* a run that was killed may have come as far as that */
-        if (status == PD_OK) {
-            status = write_all(c, err);
-        }
-        if (status == PD_OK) {
-            status = read_back_earlier(c, err);
-        }
-        if (status == PD_OK) {
-            status = retire_old(c, err);
-        }
+        status = options->in_place ? mend_volume(c, err) : make_copies(c, err);
         if (status == PD_OK || summary->labels[0]) { /* else nothing was done */
             tell(c);
         }

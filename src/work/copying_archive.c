@@ -11,10 +11,7 @@
 struct passing {
     struct pd_copying *c;
     struct pd_copying_item *item;
-    struct pd_toc toc;
-    struct pd_replica_copy *copies;
-    size_t copy_count;
-    struct pd_replica *replica;
+    struct pd_copying_source source;
     uint64_t at; /* record that was asked for last */
 };
 
@@ -34,7 +31,7 @@ enum pd_status pd_copying_beat(struct pd_copying *c, struct pd_error *err)
 static enum pd_status put_record(struct passing *p, struct pd_ring *ring, const uint8_t *record,
                                  struct pd_error *err)
 {
-    uint64_t left = p->toc.record_size;
+    uint64_t left = p->source.toc.record_size;
     enum pd_status status = PD_OK;
 
     while (left > 0 && status == PD_OK) {
@@ -57,9 +54,9 @@ static enum pd_status produce(void *arg, struct pd_ring *ring, struct pd_error *
     struct passing *p = arg;
     enum pd_status status = PD_OK;
 
-    for (p->at = 0; p->at < p->toc.record_count && status == PD_OK; p->at++) {
+    for (p->at = 0; p->at < p->source.toc.record_count && status == PD_OK; p->at++) {
         const uint8_t *record = NULL;
-        status = pd_replica_record(p->replica, p->at, &record, err);
+        status = pd_replica_record(p->source.replica, p->at, &record, err);
         if (status != PD_OK) {
             return status;
         }
@@ -73,57 +70,63 @@ static enum pd_status produce(void *arg, struct pd_ring *ring, struct pd_error *
 
 /* ---- what is lost ---- */
 
-static void tell_lost(struct passing *p, uint64_t record, const char *path)
-{
-    const struct pd_copying_options *options = p->c->options;
+struct losing {
+    struct pd_copying *c;
+    const struct pd_toc *toc;
+    uint64_t next; /* files before it were told */
+};
 
-    p->c->summary->lost_files++;
-    if (options->on_lost) {
-        options->on_lost(options->arg, p->toc.name, record, path);
-    }
-}
-
-/* The files in a record that is good nowhere; those up to *next were told with one before. */
-static void tell_record(struct passing *p, uint64_t record, uint64_t *next)
+/* The files in a record that is good nowhere; one may lie in several. */
+static void tell_record(struct losing *l, uint64_t record)
 {
+    const struct pd_copying_options *options = l->c->options;
     uint64_t first = 0, count = 0;
 
-    pd_toc_files_of_record(&p->toc, record, &first, &count);
-    for (uint64_t i = first > *next ? first : *next; i < first + count; i++) {
-        tell_lost(p, record, p->toc.files[i].path);
-        *next = i + 1;
+    pd_toc_files_of_record(l->toc, record, &first, &count);
+    for (uint64_t i = first > l->next ? first : l->next; i < first + count; i++) {
+        l->c->summary->lost_files++;
+        l->next = i + 1;
+        if (options->on_lost) {
+            options->on_lost(options->arg, l->toc->name, record, l->toc->files[i].path);
+        }
     }
-    if (count == 0 && p->c->options->on_lost) {
-        p->c->options->on_lost(p->c->options->arg, p->toc.name, record, NULL);
+    if (count == 0 && options->on_lost) {
+        options->on_lost(options->arg, l->toc->name, record, NULL);
     }
 }
 
-/* From the record that ended the copying on, all are asked for. */
-static enum pd_status tell_all_lost(struct passing *p, struct pd_error *err)
+enum pd_status pd_copying_lose(struct pd_copying *c, struct pd_copying_item *item,
+                               struct pd_copying_source *source, uint64_t from,
+                               const struct pd_error *why, struct pd_error *err)
 {
-    uint64_t next = 0;
+    struct losing losing = {.c = c, .toc = &source->toc};
+    struct pd_error found = *why;
+    bool all_asked = source->copy_count >= item->sources;
     enum pd_status status = PD_OK;
 
-    for (uint64_t no = p->at; no < p->toc.record_count && status == PD_OK; no++) {
+    for (uint64_t no = from; no < source->toc.record_count && status == PD_OK; no++) {
         const uint8_t *record = NULL;
-        struct pd_error why = PD_ERROR_INIT;
-        enum pd_status got = pd_replica_record(p->replica, no, &record, &why);
+        struct pd_error fault = PD_ERROR_INIT;
+        enum pd_status got = pd_replica_record(source->replica, no, &record, &fault);
         if (got == PD_BAD_RECORD) {
-            tell_record(p, no, &next);
+            tell_record(&losing, no);
         } else if (got != PD_OK) {
-            *err = why;
+            *err = fault;
             return got;
         }
-        status = pd_copying_beat(p->c, err);
+        status = pd_copying_beat(c, err);
     }
-    return status;
+    if (status != PD_OK) {
+        return status;
+    }
+    c->lost = c->lost || all_asked; /* else one out of reach may have it */
+    return pd_copying_fail(item, all_asked ? PD_FAILED : PD_BAD_RECORD, &found);
 }
 
 /* ---- one archive ---- */
 
-/* It concerns this archive alone, and the run goes on. */
-static enum pd_status fail_item(struct pd_copying_item *item, enum pd_status status,
-                                const struct pd_error *why)
+enum pd_status pd_copying_fail(struct pd_copying_item *item, enum pd_status status,
+                               const struct pd_error *why)
 {
     item->state = PD_COPYING_FAILED;
     item->result.status = status;
@@ -131,19 +134,33 @@ static enum pd_status fail_item(struct pd_copying_item *item, enum pd_status sta
     return PD_OK;
 }
 
-static enum pd_status open_sources(struct passing *p, struct pd_error *err)
+bool pd_copying_ends(enum pd_status status)
 {
-    struct pd_copying *c = p->c;
-    enum pd_status status = pd_catalog_toc(c->catalog, p->item->archive.id, &p->toc, err);
+    return status == PD_INTERRUPTED || status == PD_NO_MEMORY ||
+           pd_status_exit(status) == PD_EXIT_CATALOG;
+}
+
+enum pd_status pd_copying_open(struct pd_copying *c, const struct pd_copying_item *item,
+                               struct pd_copying_source *out, struct pd_error *err)
+{
+    enum pd_status status = pd_catalog_toc(c->catalog, item->archive.id, &out->toc, err);
 
     if (status == PD_OK) {
-        status = pd_restore_volumes_open(c->restore.volumes, &p->item->archive, &p->copies,
-                                         &p->copy_count, err);
+        status = pd_restore_volumes_open(c->restore.volumes, &item->archive, &out->copies,
+                                         &out->copy_count, err);
     }
     if (status == PD_OK) {
-        status = pd_replica_new(c->env, &p->toc, p->copies, p->copy_count, &p->replica, err);
+        status =
+            pd_replica_new(c->env, &out->toc, out->copies, out->copy_count, &out->replica, err);
     }
     return status;
+}
+
+void pd_copying_close(struct pd_copying_source *source)
+{
+    pd_replica_free(source->replica);
+    free(source->copies);
+    pd_toc_release(&source->toc);
 }
 
 static enum pd_status fan_out(void *arg, struct pd_error *err)
@@ -153,8 +170,8 @@ static enum pd_status fan_out(void *arg, struct pd_error *err)
     struct pd_pool_copy *to = pd_pool_copy(c->pool, 0);
     struct pd_fanout_copy copy = {.target = to->target};
     const struct pd_fanout_job job = {.env = c->env,
-                                      .name = p->toc.name,
-                                      .record_size = p->toc.record_size,
+                                      .name = p->source.toc.name,
+                                      .record_size = p->source.toc.record_size,
                                       .buffer = c->options->config->buffer,
                                       .durable = true,
                                       .mark = c->options->config->stream_mark,
@@ -166,7 +183,7 @@ static enum pd_status fan_out(void *arg, struct pd_error *err)
         to->target = NULL; /* it hangs, and is its thread's now */
     }
     if (status != PD_OK && copy.status != PD_OK && copy.status != PD_INTERRUPTED) {
-        pd_error_context(err, to->volume.label, p->toc.name, NULL);
+        pd_error_context(err, to->volume.label, p->source.toc.name, NULL);
     }
     if (status == PD_OK) {
         p->item->result.records = copy.records;
@@ -178,15 +195,18 @@ static enum pd_status fan_out(void *arg, struct pd_error *err)
 static enum pd_status write_it(struct passing *p, struct pd_error *err)
 {
     struct pd_copying *c = p->c;
-    const struct pd_activity activity = {
-        .name = "write", .subject = p->toc.name, .run = fan_out, .arg = p, .retry = PD_RETRY_ONCE};
+    const struct pd_activity activity = {.name = "write",
+                                         .subject = p->source.toc.name,
+                                         .run = fan_out,
+                                         .arg = p,
+                                         .retry = PD_RETRY_ONCE};
     const struct pd_volume_row *volume = &pd_pool_copy(c->pool, 0)->volume;
     struct pd_copy_row row = {.archive_id = p->item->archive.id,
                               .volume_id = volume->id,
                               .copy = c->copy,
                               .tape_file = (uint32_t)volume->tape_files};
     struct pd_error late = PD_ERROR_INIT;
-    uint64_t bytes = p->toc.record_count * p->toc.record_size;
+    uint64_t bytes = p->source.toc.record_count * p->source.toc.record_size;
     enum pd_status status = pd_catalog_copy_begin(c->catalog, &row, err);
 
     if (status != PD_OK) {
@@ -212,53 +232,26 @@ static enum pd_status write_it(struct passing *p, struct pd_error *err)
     return status;
 }
 
-static bool ends_run(enum pd_status status)
-{
-    return status == PD_INTERRUPTED || status == PD_NO_MEMORY ||
-           pd_status_exit(status) == PD_EXIT_CATALOG;
-}
-
-/* Were all copies that may have its records asked? */
-static enum pd_status judge_lost(struct passing *p, const struct pd_error *why,
-                                 struct pd_error *err)
-{
-    struct pd_error found = *why;
-    enum pd_status status = tell_all_lost(p, err);
-
-    if (status != PD_OK) {
-        return status;
-    }
-    if (p->copy_count < p->item->sources) {
-        return fail_item(p->item, PD_BAD_RECORD, &found); /* one out of reach may have it */
-    }
-    p->c->lost = true;
-    return fail_item(p->item, PD_FAILED, &found);
-}
-
 enum pd_status pd_copying_archive(struct pd_copying *c, struct pd_copying_item *item,
                                   struct pd_error *err)
 {
     struct passing p = {.c = c, .item = item};
     struct pd_error why = PD_ERROR_INIT;
-    enum pd_status status;
+    enum pd_status status = pd_copying_open(c, item, &p.source, &why);
 
-    pd_toc_init(&p.toc);
-    status = open_sources(&p, &why);
-    if (status != PD_OK && !ends_run(status)) {
-        status = fail_item(item, status, &why);
+    if (status != PD_OK && !pd_copying_ends(status)) {
+        status = pd_copying_fail(item, status, &why);
         goto out;
     }
     if (status == PD_OK) {
         status = write_it(&p, &why);
     }
     if (status == PD_BAD_RECORD) {
-        status = judge_lost(&p, &why, err);
+        status = pd_copying_lose(c, item, &p.source, p.at, &why, err);
     } else if (status != PD_OK) {
         *err = why;
     }
 out:
-    pd_replica_free(p.replica);
-    free(p.copies);
-    pd_toc_release(&p.toc);
+    pd_copying_close(&p.source);
     return status;
 }

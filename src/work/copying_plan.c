@@ -286,6 +286,16 @@ static enum pd_status take_archive(void *arg, const struct pd_archive_row *row,
     return PD_OK;
 }
 
+static void take_sources(struct pd_copying *c, struct pd_copying_item *item)
+{
+    size_t count = 0;
+    const struct pd_copying_row *rows = rows_of(c, item->archive.id, &count);
+
+    for (size_t r = 0; r < count; r++) {
+        item->sources += !is_void(&rows[r]) && rows[r].state != PD_COPY_WRITING;
+    }
+}
+
 /* What an earlier run has done for the item. */
 static void take_earlier(struct pd_copying *c, struct pd_copying_item *item)
 {
@@ -294,7 +304,6 @@ static void take_earlier(struct pd_copying *c, struct pd_copying_item *item)
 
     for (size_t r = 0; r < count; r++) {
         const struct pd_volume_row *volume = volume_of(c, rows[r].volume_id);
-        item->sources += !is_void(&rows[r]) && rows[r].state != PD_COPY_WRITING;
         bool mine = volume && pd_copying_is_mine(c, volume) && rows[r].copy == c->copy &&
                     !is_void(&rows[r]) && item->state != PD_COPYING_GOOD;
         if (mine && (rows[r].state == PD_COPY_WRITTEN || rows[r].state == PD_COPY_VERIFIED)) {
@@ -349,7 +358,10 @@ enum pd_status pd_copying_plan(struct pd_copying *c, struct pd_error *err)
         status = choose_copy(c, err);
     }
     for (size_t i = 0; i < c->count && status == PD_OK; i++) {
-        take_earlier(c, &c->items[i]);
+        take_sources(c, &c->items[i]);
+        if (!c->options->in_place) {
+            take_earlier(c, &c->items[i]);
+        }
     }
     free(named.dumps);
     free(named.volumes);

@@ -1,7 +1,7 @@
 /*
  * copying: what its files share. copying.c is the run and its volumes, copying_plan.c says which
  * archives are to be copied and which are there already, copying_archive.c writes one, and
- * copying_index.c the indexes behind them.
+ * copying_index.c the indexes behind them; copying_mend.c mends a volume in place.
  */
 #ifndef PAIRDUMP_WORK_COPYING_PRIV_H
 #define PAIRDUMP_WORK_COPYING_PRIV_H
@@ -95,6 +95,29 @@ PD_MUST_USE enum pd_status pd_copying_check_indexes(struct pd_copying *c, const 
 PD_MUST_USE enum pd_status pd_copying_lacks_index(struct pd_copying *c, int64_t volume_id,
                                                   uint64_t tape_files, bool *lacks,
                                                   struct pd_error *err);
+
+/* One archive, open for reading from all copies that can be reached. */
+struct pd_copying_source {
+    struct pd_toc toc;
+    struct pd_replica_copy *copies;
+    size_t copy_count;
+    struct pd_replica *replica;
+};
+PD_MUST_USE enum pd_status pd_copying_open(struct pd_copying *c, const struct pd_copying_item *item,
+                                           struct pd_copying_source *out, struct pd_error *err);
+void pd_copying_close(struct pd_copying_source *source);
+/* It concerns this archive alone, and the run goes on: PD_OK. */
+PD_MUST_USE enum pd_status pd_copying_fail(struct pd_copying_item *item, enum pd_status status,
+                                           const struct pd_error *why);
+/* The archive has a record that no copy at hand has good, found at record `from`: names the files
+ * of all such records from there on, and fails the item. */
+PD_MUST_USE enum pd_status pd_copying_lose(struct pd_copying *c, struct pd_copying_item *item,
+                                           struct pd_copying_source *source, uint64_t from,
+                                           const struct pd_error *why, struct pd_error *err);
+bool pd_copying_ends(enum pd_status status);
+
+/* Mends the old volume where it is, and closes it; *url is where, to be freed by the caller. */
+PD_MUST_USE enum pd_status pd_copying_mend(struct pd_copying *c, char **url, struct pd_error *err);
 
 /* Says that the run is alive, when it is time. */
 PD_MUST_USE enum pd_status pd_copying_beat(struct pd_copying *c, struct pd_error *err);
