@@ -78,8 +78,8 @@ static enum pd_status patch_record(struct mending *m, uint64_t no, struct pd_err
     enum pd_status status = pd_replica_record(m->source.replica, no, &record, err);
 
     if (status == PD_OK) {
-        status = pd_target_patch(m->target, m->row->tape_file, no, record,
-                                 (size_t)toc->record_size, err);
+        status = pd_target_patch(m->target, m->row->tape_file, no, record, (size_t)toc->record_size,
+                                 err);
         m->item->result.mended += status == PD_OK;
     }
     return status == PD_OK ? pd_copying_beat(m->c, err) : status;
@@ -217,8 +217,8 @@ static enum pd_status mend_archive(struct mending *m, struct pd_error *err)
 
 /* ---- which ---- */
 
-/* The row of an archive on the volume, if its tape file is there to be mended: one that could not be
- * written has none, and its number is another's, or none's. */
+/* The row of an archive on the volume, if its tape file is there to be mended: one that could not
+ * be written has none, and its number is another's, or none's. */
 static const struct pd_copying_row *row_on_old(const struct pd_copying *c, int64_t archive_id)
 {
     const struct pd_copying_row *row = NULL;
@@ -292,8 +292,8 @@ enum pd_status pd_copying_mend(struct pd_copying *c, char **url, struct pd_error
 {
     struct pd_target *target = NULL;
     struct pd_error late = PD_ERROR_INIT;
-    enum pd_status status = pd_locate_volume(c->env, &c->old, c->options->at, c->options->at_count,
-                                             url, err);
+    enum pd_status status =
+        pd_locate_volume(c->env, &c->old, c->options->at, c->options->at_count, url, err);
 
     if (status == PD_OK) {
         status = open_old(c, *url, &target, err);

@@ -142,6 +142,14 @@ static bool belongs_to_old(const struct pd_copying *c, const struct pd_dump_row 
 
 /* ---- copy: which archives ---- */
 
+static enum pd_status refuse_unfinished(const struct pd_copying *c, const struct pd_dump_row *dump,
+                                        struct pd_error *err)
+{
+    return pd_error_set(err, PD_BUSY, 0, "dump %s is not finished%s%s; resume it first", dump->name,
+                        c->old.id != 0 ? ", and writes to " : "",
+                        c->old.id != 0 ? c->old.label : "");
+}
+
 static enum pd_status name_dump(struct pd_copying *c, const char *what, int64_t *dump_id,
                                 struct pd_error *err)
 {
@@ -151,6 +159,9 @@ static enum pd_status name_dump(struct pd_copying *c, const char *what, int64_t 
         row ? pd_catalog_dump_find(c->catalog, what, row, &why) : pd_error_memory(&why, "a dump");
 
     *dump_id = status == PD_OK ? row->id : 0;
+    if (status == PD_OK && row->state != PD_DUMP_DONE) { /* more of it may come to be known */
+        status = refuse_unfinished(c, row, &why);
+    }
     free(row);
     if (status == PD_NOT_FOUND) {
         return PD_OK;
@@ -246,14 +257,6 @@ struct listing {
     const struct pd_dump_row *dump;
     const struct named *named;
 };
-
-static enum pd_status refuse_unfinished(const struct pd_copying *c, const struct pd_dump_row *dump,
-                                        struct pd_error *err)
-{
-    return pd_error_set(err, PD_BUSY, 0, "dump %s is not finished%s%s; resume it first", dump->name,
-                        c->old.id != 0 ? ", and writes to " : "",
-                        c->old.id != 0 ? c->old.label : "");
-}
 
 static enum pd_status take_archive(void *arg, const struct pd_archive_row *row,
                                    struct pd_error *err)
