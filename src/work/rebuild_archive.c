@@ -193,7 +193,7 @@ static const char *take_bag_info(struct reading *d, struct pd_verify_learned *le
     snprintf(row->pool, sizeof row->pool, "%s", facts.pool[0] ? facts.pool : d->volume->label.pool);
     row->incremental = facts.incremental;
     row->copies = facts.copies ? facts.copies : (unsigned)d->volume->label.partner_count + 1;
-    row->started = facts.started ? facts.started : d->entry.when;
+    row->started = facts.started;
     row->finished = d->entry.when > row->started ? d->entry.when : row->started; /* to the second */
     return NULL;
 }

@@ -33,7 +33,7 @@ struct pd_rebuild_volume {
 
 /* A dump, as all indexes together tell. */
 struct pd_rebuild_dump {
-    struct pd_dump_row row;
+    struct pd_dump_row row; /* started 0: nobody told; before it is recorded */
     struct pd_buf problems; /* lines */
     bool taken;             /* the catalog has it */
     struct pd_heard_end end;

@@ -15,6 +15,23 @@ static void fill(char *out, size_t size, const char *from)
     }
 }
 
+static bool differ(const char *a, const char *b)
+{
+    return a[0] && b[0] && strcmp(a, b) != 0;
+}
+
+/* What two volumes tell differently of a dump; NULL: nothing. Counts grow from one index to the
+ * next. */
+static const char *difference(const struct pd_dump_row *a, const struct pd_dump_row *b)
+{
+    return differ(a->host, b->host)                                         ? "host"
+           : differ(a->roots, b->roots)                                     ? "source paths"
+           : differ(a->pool, b->pool)                                       ? "pool"
+           : differ(a->policy, b->policy)                                   ? "policy"
+           : a->started != 0 && b->started != 0 && a->started != b->started ? "start"
+                                                                            : NULL;
+}
+
 static void merge(struct pd_dump_row *row, const struct pd_dump_row *told)
 {
     fill(row->host, sizeof row->host, told->host);
@@ -23,10 +40,27 @@ static void merge(struct pd_dump_row *row, const struct pd_dump_row *told)
     fill(row->policy, sizeof row->policy, told->policy);
     row->incremental = row->incremental || told->incremental;
     row->copies = row->copies > told->copies ? row->copies : told->copies;
-    row->started = row->started < told->started ? row->started : told->started;
+    row->started = row->started ? row->started : told->started;
     row->finished = row->finished > told->finished ? row->finished : told->finished;
     row->skipped = row->skipped > told->skipped ? row->skipped : told->skipped;
     row->problems = row->problems > told->problems ? row->problems : told->problems;
+}
+
+/* Nothing of that is worth to lose archives for: the first one's word counts. */
+static enum pd_status merge_told(struct pd_rebuild *r, const struct pd_rebuild_volume *volume,
+                                 struct pd_dump_row *row, const struct pd_dump_row *told,
+                                 struct pd_error *err)
+{
+    const char *what = difference(row, told);
+    struct pd_error why = PD_ERROR_INIT;
+
+    if (what) {
+        (void)!pd_error_set(&why, PD_CATALOG, 0,
+                            "dump %s: another volume tells of another %s; that was taken",
+                            row->name, what);
+    }
+    merge(row, told);
+    return what ? pd_rebuild_find(r, PD_REBUILD_CONTRADICTION, volume, "", &why, err) : PD_OK;
 }
 
 static enum pd_status add_dump(struct pd_rebuild *r, const struct pd_dump_row *told,
@@ -59,8 +93,7 @@ enum pd_status pd_rebuild_dump_told(struct pd_rebuild *r, const struct pd_rebuil
         struct pd_dump_row *row = &r->dumps[*number]->row;
         bool name = strcmp(row->name, told->name) == 0, uuid = strcmp(row->uuid, told->uuid) == 0;
         if (name && uuid) {
-            merge(row, told);
-            return PD_OK;
+            return merge_told(r, volume, row, told, err);
         }
         if (name || uuid) {
             *fits = false;
@@ -145,6 +178,12 @@ static enum pd_status record_volume(struct pd_rebuild *r, struct pd_rebuild_volu
     return status;
 }
 
+/* Older volumes do not tell: it was then at the latest. */
+static int64_t begin_of(const struct pd_dump_row *row)
+{
+    return row->started ? row->started : row->finished;
+}
+
 struct lines {
     struct pd_rebuild *r;
     const struct pd_dump_row *dump;
@@ -168,7 +207,10 @@ enum pd_status pd_rebuild_record_dump(struct pd_rebuild *r, const struct pd_rebu
 {
     struct pd_heard heard = {.as = PD_HEARD_KNOWN};
     struct lines lines = {r, &dump->row};
-    enum pd_status status = pd_catalog_hear_dump(r->catalog, &dump->row, &heard, err);
+    enum pd_status status;
+
+    dump->row.started = begin_of(&dump->row);
+    status = pd_catalog_hear_dump(r->catalog, &dump->row, &heard, err);
 
     if (status != PD_OK) {
         return status;
@@ -244,7 +286,7 @@ static int compare_dumps(const void *a, const void *b)
 {
     const struct pd_rebuild_dump *x = *(struct pd_rebuild_dump *const *)a;
     const struct pd_rebuild_dump *y = *(struct pd_rebuild_dump *const *)b;
-    int order = compare_number(x->row.started, y->row.started);
+    int order = compare_number(begin_of(&x->row), begin_of(&y->row));
 
     return order ? order : compare_text(x->row.uuid, y->row.uuid);
 }

@@ -138,7 +138,7 @@ static void row_of(const struct pd_index_info *info, const struct pd_label *labe
     snprintf(row->pool, sizeof row->pool, "%s", facts->pool[0] ? facts->pool : label->pool);
     row->incremental = facts->incremental;
     row->copies = facts->copies ? facts->copies : (unsigned)label->partner_count + 1;
-    row->started = facts->started ? facts->started : info->created;
+    row->started = facts->started;
     row->finished = info->created > row->started ? info->created : row->started; /* to the second */
     row->skipped = info->skipped;
     row->problems = info->problems;
