@@ -51,6 +51,7 @@ BENCH    := $(BENCH_SRC:%.c=$(BUILD)/%)
 TOOL_SRC := $(wildcard tests/tools/*.c)
 TOOL     := $(TOOL_SRC:%.c=$(BUILD)/%)
 FAULTY   := $(BUILD)/tests/campaign/faulty
+POWER    := $(BUILD)/tests/campaign/power.so
 TRY_SRC  := $(wildcard try/*.c)
 TRY      := $(TRY_SRC:%.c=$(BUILD)/%)
 
@@ -61,7 +62,7 @@ units: $(UNIT)
 fuzzers: $(FUZZ)
 benches: $(BENCH)
 tools: $(TOOL)
-faulty: $(FAULTY)
+faulty: $(FAULTY) $(POWER)
 
 $(BIN): $(BUILD)/src/face/main.o $(LIB)
 	@mkdir -p $(@D)
@@ -106,6 +107,11 @@ FAULTY_CALLS := malloc calloc realloc reallocarray aligned_alloc strdup strndup 
 $(FAULTY): $(FAULTY).o $(BUILD)/src/face/main.o $(LIB)
 	@echo 'ld $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -rdynamic $(FAULTY_CALLS:%=-Wl,--wrap=%) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+# Preloaded: writes down what happens to files.
+$(POWER): tests/campaign/power.c Makefile
+	@mkdir -p $(@D)
+	@echo 'cc $<'
+	@$(CC) $(CPPFLAGS) $(STD) $(OPT) -g $(WARN) -fPIC -shared -pthread -o $@ $< -ldl
 $(BUILD)/try/%: $(BUILD)/try/%.o
 	@echo 'ld $@'
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)

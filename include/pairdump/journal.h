@@ -51,6 +51,10 @@ PD_MUST_USE enum pd_status pd_journal_append(struct pd_journal *journal,
 PD_MUST_USE enum pd_status pd_journal_next(struct pd_journal *journal, uint64_t *place,
                                            struct pd_entry *entry, bool *more,
                                            struct pd_error *err);
+/* All entries before the place are on the medium after this. By one thread, also another than the
+ * one that appends. */
+PD_MUST_USE enum pd_status pd_journal_keep(struct pd_journal *journal, uint64_t place,
+                                           struct pd_error *err);
 /* Number of the last numbered entry; 0: none. */
 uint64_t pd_journal_last(struct pd_journal *journal);
 /* One line without its LF, for pd_journal_next and for fuzzing: false if it is no whole entry, or with

@@ -1,8 +1,7 @@
-#include <errno.h>
 #include <inttypes.h>
-#include <sys/stat.h>
 
 #include "command.h"
+#include "pairdump/folder.h"
 #include "pairdump/size.h"
 #include "pairdump/text.h"
 
@@ -21,8 +20,9 @@ static enum pd_status make_folders(const char *path, struct pd_error *err)
         }
         char kept = buf.data[i];
         buf.data[i] = '\0';
-        if (mkdir(buf.data, 0700) != 0 && errno != EEXIST) {
-            status = pd_error_set(err, PD_CONFIG, errno,
+        struct pd_error why = PD_ERROR_INIT;
+        if (pd_folder_make(buf.data, 0700, true, &why) != PD_OK) {
+            status = pd_error_set(err, PD_CONFIG, why.sys_errno,
                                   "cannot make the state folder %s; set state-dir", buf.data);
         }
         buf.data[i] = kept;

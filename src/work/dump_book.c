@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pairdump/folder.h"
 #include "pairdump/index.h"
 
 /* ---- the folder ---- */
@@ -45,8 +46,13 @@ static enum pd_status make_folders(const char *state_dir, const char *dir, struc
     if (pd_buf_printf(&parent, "%s/dumps", state_dir) != PD_OK) {
         return pd_error_memory(err, "a folder name");
     }
-    if ((mkdir(parent.data, 0700) != 0 && errno != EEXIST) || mkdir(dir, 0700) != 0) {
-        status = pd_error_set(err, pd_status_from_errno(errno), errno,
+    struct pd_error why = PD_ERROR_INIT;
+    status = pd_folder_make(parent.data, 0700, true, &why);
+    if (status == PD_OK) {
+        status = pd_folder_make(dir, 0700, false, &why);
+    }
+    if (status != PD_OK) {
+        status = pd_error_set(err, pd_status_from_errno(why.sys_errno), why.sys_errno,
                               "cannot make the folder %s of the dump's journal", dir);
     }
     pd_buf_free(&parent);
@@ -97,6 +103,9 @@ enum pd_status pd_book_open(const struct pd_env *env, const char *state_dir,
     }
     if (status == PD_OK) {
         status = open_index(book, create, err);
+    }
+    if (status == PD_OK && create) {
+        status = pd_folder_sync(book->dir, err);
     }
     free(path);
     return status;

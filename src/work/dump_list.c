@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "dump_priv.h"
+#include "pairdump/folder.h"
 
 /* Files that this run writes to. They change while they are read, and closing the catalog's after
  * reading would drop the locks on it (fcntl(2)). */
@@ -107,6 +108,9 @@ static enum pd_status new_list(struct pd_dumping *d, struct pd_error *err)
     }
     if (status == PD_OK) {
         status = pd_list_create(path, &d->list, err);
+    }
+    if (status == PD_OK) {
+        status = pd_folder_sync(d->book.dir, err);
     }
     free(path);
     return status;

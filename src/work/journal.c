@@ -19,6 +19,7 @@ struct pd_journal {
     int fd;
     char *path;
     _Atomic uint64_t size; /* bytes of whole entries */
+    _Atomic uint64_t kept; /* of these, bytes that are on the medium */
     _Atomic uint64_t last;
     bool broken; /* an append failed */
 };
@@ -355,6 +356,9 @@ enum pd_status pd_journal_append(struct pd_journal *journal, struct pd_entry_tex
     }
     if (status == PD_OK) {
         atomic_fetch_add(&journal->size, line.len);
+        if (durable) {
+            atomic_store(&journal->kept, atomic_load(&journal->size));
+        }
         if (numbered) {
             atomic_store(&journal->last, mine);
         }
@@ -366,6 +370,20 @@ enum pd_status pd_journal_append(struct pd_journal *journal, struct pd_entry_tex
     pd_buf_free(&entry->text);
     entry->status = PD_OK;
     return status;
+}
+
+enum pd_status pd_journal_keep(struct pd_journal *journal, uint64_t place, struct pd_error *err)
+{
+    uint64_t size = atomic_load(&journal->size);
+
+    if (atomic_load(&journal->kept) >= place) {
+        return PD_OK;
+    }
+    if (fdatasync(journal->fd) != 0) {
+        return failed(journal, "sync", err);
+    }
+    atomic_store(&journal->kept, size);
+    return PD_OK;
 }
 
 uint64_t pd_journal_last(struct pd_journal *journal)

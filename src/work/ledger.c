@@ -10,8 +10,9 @@
 
 #define PAUSE_FIRST_NS UINT64_C(250000000)
 #define PAUSE_MAX_NS   UINT64_C(15000000000)
-#define PAUSE_BUSY_NS  UINT64_C(100000000) /* at most, after a deadlock or a lock waited for in vain */
-#define STALL_NS       UINT64_C(120000000000) /* a server that takes longer to answer hangs */
+#define PAUSE_BUSY_NS                                                                              \
+    UINT64_C(100000000)                 /* at most, after a deadlock or a lock waited for in vain */
+#define STALL_NS UINT64_C(120000000000) /* a server that takes longer to answer hangs */
 
 struct pd_ledger {
     struct pd_ledger_job job;
@@ -20,10 +21,10 @@ struct pd_ledger {
     pthread_cond_t changed;
     /* under the lock: */
     bool stop;
-    bool hurry;          /* somebody waits: try now */
-    uint64_t taken;      /* number of the last entry taken */
-    bool ended;          /* for good, see error */
-    bool away;           /* the last try did not reach the catalog, see error */
+    bool hurry;     /* somebody waits: try now */
+    uint64_t taken; /* number of the last entry taken */
+    bool ended;     /* for good, see error */
+    bool away;      /* the last try did not reach the catalog, see error */
     struct pd_error error;
     /* of the thread: */
     struct pd_catalog *catalog;
@@ -45,6 +46,17 @@ static enum pd_status take(struct pd_catalog *catalog, void *arg, struct pd_erro
     struct pd_ledger *ledger = arg;
 
     return ledger->job.take(catalog, ledger->job.arg, &ledger->entry, err);
+}
+
+/* The catalog never knows more than the journal: a run that lost power goes on from both. */
+static enum pd_status apply(struct pd_ledger *ledger, struct pd_error *err)
+{
+    const struct pd_ledger_job *job = &ledger->job;
+    enum pd_status status = pd_journal_keep(job->journal, ledger->place, err);
+
+    return status == PD_OK ? pd_catalog_apply(ledger->catalog, job->dump_id, ledger->entry.number,
+                                              take, ledger, err)
+                           : status;
 }
 
 /* One thing that is due; *idle true when nothing was. */
@@ -72,8 +84,7 @@ static enum pd_status step(struct pd_ledger *ledger, bool *idle, struct pd_error
         *idle = status == PD_OK && !ledger->has_entry;
     }
     if (status == PD_OK && ledger->has_entry && ledger->entry.number != 0) {
-        status = pd_catalog_apply(ledger->catalog, job->dump_id, ledger->entry.number, take, ledger,
-                                  err);
+        status = apply(ledger, err);
     }
     if (status == PD_OK && ledger->has_entry) {
         ledger->done = ledger->entry.number != 0 ? ledger->entry.number : ledger->done;

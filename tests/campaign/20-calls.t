@@ -18,7 +18,7 @@ import oracle  # noqa: E402
 from bed import BUILD, LONG, SEED, Bed, Campaign, Fault, demand, workers  # noqa: E402
 
 KINDS = [("disk", "disk"), ("disk", "mock")]
-FAULTY = os.path.join(BUILD, "tests/campaign/faulty")
+FAULTY = os.environ.get("FAULTY") or os.path.join(BUILD, "tests/campaign/faulty")
 EFFECTS = {
     "memory": ["ENOMEM"],
     "sql": ["EIO", "ENOSPC", "ENOMEM", "lost"],

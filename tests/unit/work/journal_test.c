@@ -60,6 +60,22 @@ static void an_entry_is_one_line_of_text(void **state)
     pd_buf_free(&wanted);
 }
 
+static void what_is_kept_is_read_as_before(void **state)
+{
+    struct jl_bed *b = *state;
+    struct pd_error err = PD_ERROR_INIT;
+
+    jl_open_as(b, true, PD_OK);
+    assert_int_equal(pd_journal_keep(b->journal, 0, &err), PD_OK);
+    jl_put(b, true, "a", "b");
+    jl_get(b, 1, "a", "b");
+    assert_int_equal(pd_journal_keep(b->journal, b->place, &err), PD_OK);
+    jl_put(b, true, "c", "d");
+    jl_get(b, 2, "c", "d");
+    assert_int_equal(pd_journal_keep(b->journal, b->place, &err), PD_OK);
+    jl_get_end(b);
+}
+
 static void fields_may_be_empty(void **state)
 {
     struct jl_bed *b = *state;
@@ -360,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_field_holds_every_byte),
         TEST(an_entry_is_one_line_of_text),
+        TEST(what_is_kept_is_read_as_before),
         TEST(fields_may_be_empty),
         TEST(a_field_may_be_long),
         TEST(lines_of_every_length_come_back),
