@@ -19,6 +19,9 @@ PD_MUST_USE enum pd_status pd_log_new(pd_log_sink sink, void *arg, enum pd_log_l
                                       struct pd_log **out, struct pd_error *err);
 void pd_log_free(struct pd_log *log);
 void pd_log_set_level(struct pd_log *log, enum pd_log_level level);
+/* Runs fn while no line is given out: for changing what the sink uses, as a thread that hung may
+ * log at any time. fn must not log. */
+void pd_log_pause(struct pd_log *log, void (*fn)(void *arg), void *arg);
 const char *pd_log_level_name(enum pd_log_level level);
 
 /* log NULL: nobody listens. */

@@ -44,6 +44,13 @@ void pd_log_set_level(struct pd_log *log, enum pd_log_level level)
     atomic_store(&log->level, (int)level);
 }
 
+void pd_log_pause(struct pd_log *log, void (*fn)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&log->lock);
+    fn(arg);
+    pthread_mutex_unlock(&log->lock);
+}
+
 const char *pd_log_level_name(enum pd_log_level level)
 {
     static const char *const names[] = {"debug", "info", "note", "warning", "error"};

@@ -22,6 +22,13 @@ static void print_log(void *arg, enum pd_log_level level, const char *line)
     }
 }
 
+static void forget_ticker(void *arg)
+{
+    struct pd_face *face = arg;
+
+    face->ticker = NULL;
+}
+
 static void take_globals(struct pd_face *face, const struct pd_args *args)
 {
     face->catalog_url = pd_args_get(args, "catalog");
@@ -58,7 +65,7 @@ static enum pd_status run_command(struct pd_face *face, const struct pd_command 
         }
         status = command->run(face, &args, err);
         struct pd_ticker *ticker = face->ticker;
-        face->ticker = NULL;
+        pd_log_pause(face->env.log, forget_ticker, face);
         pd_ticker_stop(ticker);
     }
     pd_args_release(&args);
