@@ -36,6 +36,7 @@ struct volume {
     bool tape;
     bool bad[COUNT];      /* read back with a flipped bit */
     uint64_t short_at;    /* this record has half its bytes */
+    uint64_t error_at;    /* reading this record fails, once, and leaves the drive anywhere */
     uint64_t hang_at;     /* reading this record waits for the gate */
     bool hang_in_seek;    /* seeking does */
     bool gate;            /* open */
@@ -152,6 +153,11 @@ static enum pd_status do_read(void *impl, void *buf, size_t size, size_t *got, s
     if (v->bad[no])
         ((uint8_t *)buf)[no % size] ^= 16;
     pthread_mutex_lock(&v->lock);
+    if (no == v->error_at) {
+        v->error_at = NONE;
+        v->next = 3;
+        status = pd_error_set(err, PD_IO, 0, "as told");
+    }
     if (no == v->reset_at) {
         v->reset_at = NONE;
         v->next = 0; /* a reset rewinds */
@@ -234,7 +240,7 @@ static int start(void **state)
         pthread_mutex_init(&v->lock, NULL);
         pthread_cond_init(&v->changed, NULL);
         snprintf(v->label, sizeof(v->label), "V%zu", i);
-        v->short_at = v->hang_at = v->reset_at = NONE;
+        v->short_at = v->error_at = v->hang_at = v->reset_at = NONE;
         pd_health_init(&b->health[i]);
     }
     *state = b;
@@ -585,6 +591,18 @@ static void a_short_record_is_not_good(void **state)
     assert_int_equal(b->copies[0].mismatches, 1);
 }
 
+static void after_an_error_the_place_is_sought(void **state)
+{
+    struct bench *b = *state;
+
+    b->volumes[0].error_at = 9;
+    begin(b, 1);
+    all_good(b);
+    assert_int_equal(b->copies[0].errors, 1);
+    assert_int_equal(b->copies[0].mismatches, 0);
+    assert_int_equal(b->volumes[0].mounts, 1);
+}
+
 static void after_a_reset_the_label_is_looked_at(void **state)
 {
     struct bench *b = *state;
@@ -687,6 +705,7 @@ int main(void)
         TEST(a_disk_much_slower_than_the_other_is_left_out),
         TEST(each_record_is_good_on_one_copy_only),
         TEST(a_short_record_is_not_good),
+        TEST(after_an_error_the_place_is_sought),
         TEST(after_a_reset_the_label_is_looked_at),
         TEST(an_exchanged_volume_is_not_read),
         TEST(what_is_lost_is_lost_and_the_rest_is_not),
