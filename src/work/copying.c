@@ -285,6 +285,9 @@ static enum pd_status close_volume(struct pd_copying *c, bool full, struct pd_er
     const char *uuid = pd_pool_copy(c->pool, 0)->volume.uuid;
     enum pd_status status = pd_copying_write_indexes(c, 0, err);
 
+    if (status == PD_OK) {
+        status = pd_copying_cover(c, err);
+    }
     if (status == PD_OK && full) {
         status = pd_catalog_volume_find(c->catalog, uuid, &row, err);
         row.state = PD_VOLUME_FULL_STATE;

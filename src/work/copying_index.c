@@ -247,6 +247,23 @@ enum pd_status pd_copying_write_indexes(struct pd_copying *c, int64_t but, struc
     return status;
 }
 
+enum pd_status pd_copying_cover(struct pd_copying *c, struct pd_error *err)
+{
+    struct pd_pool_copy *to = pd_pool_copy(c->pool, 0);
+    struct pd_target_position position = {0};
+    struct shelf shelf = {.count = 0};
+    enum pd_status status = pd_target_position(to->target, &position, err);
+
+    if (status == PD_OK && position.unended > 0) {
+        status = load_shelf(c, to->volume.id, to->volume.tape_files, &shelf, err);
+    }
+    if (status == PD_OK && shelf.count > 0) {
+        status = put_index(&shelf, shelf.count - 1, err);
+    }
+    free(shelf.list);
+    return status;
+}
+
 enum pd_status pd_copying_lacks_index(struct pd_copying *c, int64_t volume_id, uint64_t tape_files,
                                       bool *lacks, struct pd_error *err)
 {

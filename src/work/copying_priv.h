@@ -87,6 +87,10 @@ PD_MUST_USE enum pd_status pd_copying_archive(struct pd_copying *c, struct pd_co
  * archives go on. */
 PD_MUST_USE enum pd_status pd_copying_write_indexes(struct pd_copying *c, int64_t but,
                                                     struct pd_error *err);
+/* What an archive left on a tape that was given up behind the last index is overwritten, by an
+ * index that names no further archive: who reads the volume would take it for one that was cut off.
+ */
+PD_MUST_USE enum pd_status pd_copying_cover(struct pd_copying *c, struct pd_error *err);
 /* Reads back those that were written in this run; *bad: one is not as it was written. */
 PD_MUST_USE enum pd_status pd_copying_check_indexes(struct pd_copying *c, const char *label,
                                                     const char *uuid, struct pd_error *bad,

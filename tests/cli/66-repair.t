@@ -97,6 +97,16 @@ exits 0 "lost: repair goes on where it can" $PD repair PD100001 --to "disk:$to"
 says out "1 archives, 1 good \(0" "with the one that was left"
 exits 0 "two indexes, and all verifies by itself" $PD --catalog sqlite:"$T/no" verify --target "disk:$to"
 
+# on a tape nothing is left of what was given up
+fresh rest disk
+mkdir "$T/src2" "$T/rest-to2"
+head -c 600000 /dev/urandom >"$T/src2/more"
+exits 0 "rest: a second dump" $PD dump --name rest2 --block-size 64K --to "disk:$a" --to "disk:$b" "$T/src2"
+flip "$(echo "$a"/*/*-rest2.0001.tar)" 300000
+flip "$(echo "$b"/*/*-rest2.0001.tar)" 300000
+exits 3 "rest: its last archive is lost" $PD repair PD100001 --to "mock:$to"
+exits 0 "rest: the tape verifies by itself" $PD --catalog sqlite:"$T/no" verify --target "mock:$to"
+
 # ---- out of reach is not lost ----
 fresh away disk
 fa=$(echo "$a"/*/0001-*)
@@ -141,4 +151,17 @@ says err "write 20|injected" "told why"
 exits 0 "eio: run again" $PD repair PD100001 --to "disk:$to"
 says out "1 of them made before|3 archives, 3 good|2 archives, 2 good" "it goes on"
 healed eio
+
+# ---- what was replaced is not asked, unless nothing else is known to be good ----
+fresh old disk
+flip "$(echo "$a"/*/0001-*)" 200000
+exits 0 "old: repair" $PD repair PD100001 --to "disk:$to"
+exits 0 "old: restore" $PD --json restore --dump old --all --to "$T/old-r"
+ok "old: the replaced copy is not spoken of" jq -e '.avoided == [] and .volumes == 2' "$T/out"
+rm -rf "$T/old-r"
+flip "$(echo "$to"/*/0001-*)" 700000
+flip "$(echo "$b"/*/0001-*)" 700000
+exits 3 "old: both that count are bad" $PD verify --dump old
+exits 0 "old: its record is good" $PD restore --dump old --all --to "$T/old-r"
+ok "old: all is back" diff -r "$T/src" "$T/old-r$T/src"
 tap_done

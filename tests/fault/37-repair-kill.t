@@ -59,4 +59,25 @@ for kind in disk mock; do
         ok "$kind, $op: was called, at last without a kill ($n)" test "$n" -gt 1 -a "$n" -lt 100
     done
 done
+
+# the same over several volumes, and of a further copy
+for what in "repair PD100001" "copy one two"; do
+    for at in write@3 write@9 mark@1 mark@2 mark@3 mark@5 sync@4; do
+        export XDG_STATE_HOME=$T/state
+        rm -rf "$T/to" "$XDG_STATE_HOME"
+        mkdir "$T/to"
+        cp -r "$T/disk-state" "$XDG_STATE_HOME"
+        to="mock:$T/to?capacity=900K"
+        # shellcheck disable=SC2086 # a command and its words
+        $PD $what --to "fault:$at=kill:$to" >/dev/null 2>&1
+        same "$?" 137 "$what, $at: killed"
+        exits 0 "$what, $at: the catalog is true" $PD catalog check
+        # shellcheck disable=SC2086
+        exits 0 "$what, $at: run again" $PD --json $what --to "$to"
+        ok "$what, $at: makes the rest" jq -e '.good == 4 and .failed == 0 and .copy == (if .copy == 1 then 1 else 3 end)' "$T/out"
+        exits 0 "$what, $at: the volumes verify by themselves" $PD --catalog sqlite:"$T/no" verify --target "mock:$T/to"
+        exits 0 "$what, $at: verify" $PD verify
+        exits 0 "$what, $at: the catalog is true again" $PD catalog check
+    done
+done
 tap_done
