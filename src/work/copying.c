@@ -52,68 +52,6 @@ static bool is_ours(void *arg, const char *top)
     return false;
 }
 
-/* ---- the volume to be replaced ---- */
-
-/* A label of our own kind that no volume bears: the copy was lost before its volume was labelled.
- * Its partners tell pool and pair. */
-static enum pd_status make_up_old(struct pd_copying *c, const char *label, struct pd_error *err)
-{
-    size_t len = strlen(label);
-    uint64_t pair = 0;
-    struct pd_error why = PD_ERROR_INIT;
-    bool like = len == 8 && label[2] >= '1' && label[2] <= '8' && pd_parse_u64(label + 3, &pair);
-
-    for (unsigned copy = 1; like && copy <= PD_COPIES_MAX; copy++) {
-        char partner[PD_LABEL_TEXT];
-        snprintf(partner, sizeof partner, "%.2s%u%.5s", label, copy, label + 3);
-        enum pd_status status = pd_catalog_volume_find(c->catalog, partner, &c->old, &why);
-        if (status != PD_OK && status != PD_NOT_FOUND) {
-            *err = why;
-            return status;
-        }
-        if (status == PD_OK && c->old.pair == pair && c->old.replaces == 0) {
-            snprintf(c->old.label, sizeof c->old.label, "%s", label);
-            pd_uuid_make(c->env->rng, c->old.uuid);
-            c->old.id = 0;
-            c->old.copy = (unsigned)(label[2] - '0');
-            c->old.state = PD_VOLUME_RETIRED;
-            c->old.location[0] = c->old.host[0] = c->old.medium[0] = '\0';
-            c->old.used = c->old.tape_files = 0;
-            c->old.last_written = c->old.last_verified = c->old.retain_until = 0;
-            return pd_catalog_volume_add(c->catalog, &c->old, err);
-        }
-    }
-    memset(&c->old, 0, sizeof c->old);
-    return pd_error_set(err, PD_NOT_FOUND, 0, "no volume %s in the catalog", label);
-}
-
-static enum pd_status find_old(struct pd_copying *c, struct pd_error *err)
-{
-    const char *label = c->options->replace;
-    struct pd_error why = PD_ERROR_INIT;
-    enum pd_status status;
-
-    if (!label) {
-        return PD_OK;
-    }
-    status = pd_catalog_volume_find(c->catalog, label, &c->old, &why);
-    if (status == PD_NOT_FOUND && !c->options->in_place) {
-        status = make_up_old(c, label, err);
-    } else if (status != PD_OK) {
-        *err = why;
-    }
-    if (status == PD_OK && (c->old.state == PD_VOLUME_SCRATCH || c->old.state == PD_VOLUME_GONE)) {
-        status = pd_error_set(err, PD_GIVEN_UP, 0,
-                              "%s is %s: nothing on it counts; copy its dumps instead",
-                              c->old.label, pd_volume_state_name(c->old.state));
-    }
-    if (status == PD_OK && c->old.state == PD_VOLUME_RESERVED) {
-        status =
-            pd_error_set(err, PD_USAGE, 0, "%s is reserved, and no medium bears it", c->old.label);
-    }
-    return status;
-}
-
 /* ---- reading back ---- */
 
 static void settle_item(struct pd_copying *c, const struct pd_verify_result *result)
@@ -537,7 +475,7 @@ static enum pd_status prepare(struct pd_copying *c, struct pd_error *err)
                               o->label);
     }
     if (status == PD_OK) {
-        status = find_old(c, err);
+        status = pd_copying_find_old(c, err);
     }
     if (status == PD_OK) {
         status = pd_copying_plan(c, err);

@@ -72,6 +72,8 @@ struct pd_copying {
     bool broken; /* the target failed: nothing more is written */
 };
 
+/* Fills old, as the options name it. */
+PD_MUST_USE enum pd_status pd_copying_find_old(struct pd_copying *c, struct pd_error *err);
 /* Fills copy, block_size, items and what they are made of. */
 PD_MUST_USE enum pd_status pd_copying_plan(struct pd_copying *c, struct pd_error *err);
 /* Is the volume one that such a run has made at this place, for these copies? */
