@@ -47,12 +47,19 @@ known() {
             }' | LC_ALL=C sort
 }
 
-# forget: the catalog is gone
+# lose: the catalog and the state folder are gone
+lose() {
+    local name
+    rm -rf "$XDG_STATE_HOME"
+    [ "${ENGINE:-}" = mysql ] || return 0
+    name=pd_$(printf %s "$XDG_STATE_HOME" | sha256sum | cut -c1-16)
+    mariadb_sql "$TAP_DB" "DROP DATABASE IF EXISTS $name"
+    rm -f "$TAP_DB/$name.cnf"
+}
 forget() {
     known >"$T/old"
-    mv "$XDG_STATE_HOME" "$T/gone.$((++gone))"
+    lose
 }
-gone=0
 
 # again CODE NAME TARGET...: rebuild
 again() {
@@ -161,7 +168,8 @@ exits 0 "a dump" $PD dump "${SMALL[@]}" --name one --to "$a" --to "$b" "$S"
 cp -a "$D/a" "$D/b" "$D/c"
 forget
 mend() {
-    rm -rf "$D/a" "$D/b" "$XDG_STATE_HOME"
+    lose
+    rm -rf "$D/a" "$D/b"
     cp -a "$D/c/a" "$D/c/b" "$D"
     mkdir "$XDG_STATE_HOME"
 }
@@ -283,8 +291,6 @@ mend
 exits 0 "a dump on the same pair" $PD rebuild "$a" "$b"
 exits 0 "follows" $PD dump "${SMALL[@]}" --name later --to "$a" --to "$b" "$S/sub"
 known >"$T/old"
-mv "$XDG_STATE_HOME" "$D/s4"
-cp -a "$D/s4" "$XDG_STATE_HOME"
 for table in verification file copy applied; do
     case $table in
     verification) catalog_sql "DELETE FROM verification WHERE copy_id IN (SELECT c.id FROM copy c
@@ -317,12 +323,8 @@ mend
 again 0 "a target that is named twice" "$a" "$a" "$b"
 told "is read once" '.volumes == 2'
 mend
-mv "$XDG_STATE_HOME" "$D/s2"
-mkdir -p "$XDG_STATE_HOME" "$D/x" "$D/y"
-exits 0 "another dump of that name" $PD dump "${SMALL[@]}" --name one --to "disk:$D/x" --to "disk:$D/y" "$S/sub"
-mv "$D/x/PD100001" "$D/x/PD100009" 2>/dev/null
-rm -rf "$XDG_STATE_HOME" "$D/x"
-mv "$D/s2" "$XDG_STATE_HOME"
+mkdir -p "$D/s2" "$D/x" "$D/y"
+exits 0 "another dump of that name" env XDG_STATE_HOME="$D/s2" $PD dump "${SMALL[@]}" --name one --to "disk:$D/x" --to "disk:$D/y" "$S/sub"
 again 6 "volumes and dumps of the same names" "$a" "$b" "disk:$D/y"
 told "the first are taken" '.new_volumes == 2 and .new_dumps == 1 and .contradictions >= 1'
 consistent "of the first"
@@ -339,7 +341,7 @@ for kind in disk mock; do
     exits 137 "$kind: a dump is killed" $PD dump "${SMALL[@]}" --name one --to "fault:write@12=kill:$a" --to "$b" "$S"
     again 1 "$kind: the catalog knows the dump" "$a" "$b"
     told "$kind: it is left to resume" '.findings | length > 0'
-    rm -rf "$XDG_STATE_HOME"
+    lose
     exits 1 "$kind: rebuild" $PD --json rebuild "$a" "$b"
     told "$kind: whole archives are taken" '.new_archives >= 1 and .read_whole == .new_copies and
         .lacking == 1 and any(.findings[]; .error.message | test("broken off"))'
