@@ -109,7 +109,6 @@ static enum pd_status new_volume(struct visit *v, struct pd_rebuild_volume **out
 
     if (status == PD_OK) {
         volume->url = v->url;
-        volume->in_library = pd_target_caps(v->target).library;
         volume->label = *pd_target_label(v->target);
         *out = volume;
         return PD_OK;
@@ -237,11 +236,64 @@ static void leave(struct visit *v)
     free(v->labels);
 }
 
-static enum pd_status visit_target(struct pd_rebuild *r, const char *url, struct pd_error *err)
+/* The part of a place that names the robot, *len bytes; NULL: there is none. */
+static const char *changer_of(const char *location, size_t *len)
 {
-    struct visit v = {.r = r, .url = url};
-    enum pd_status status = pd_target_open(r->env, url, &v.target, err);
+    const char *options = strrchr(location, '?');
+    const char *changer = options ? strstr(options, "changer=") : NULL;
 
+    *len = changer ? strcspn(changer, "&") : 0;
+    return changer;
+}
+
+static bool share_library(const char *a, const char *b)
+{
+    size_t a_len = 0, b_len = 0;
+    const char *x = changer_of(a, &a_len), *y = changer_of(b, &b_len);
+
+    return x && y && a_len == b_len && memcmp(x, y, a_len) == 0;
+}
+
+/* A drive of a library that was read through an earlier target's drive has the same cartridges. It
+ * is the place of those of its copy, when the targets are given in the order of copies. */
+static enum pd_status visit_library_again(struct pd_rebuild *r, size_t number, bool *again,
+                                          struct pd_error *err)
+{
+    const char *const *targets = r->options->targets;
+    char *place = NULL;
+    enum pd_status status = pd_target_url_location(targets[number], &place, err);
+
+    *again = false;
+    for (size_t i = 0; i < number && status == PD_OK && !*again; i++) {
+        *again = share_library(targets[i], targets[number]);
+    }
+    for (size_t i = 0; i < r->volume_count && status == PD_OK && *again; i++) {
+        struct pd_rebuild_volume *volume = r->volumes[i];
+        if (volume->label.copy == number + 1 && share_library(volume->location, place)) {
+            char *location = strdup(place);
+            if (!location) {
+                status = pd_error_memory(err, "a place");
+                break;
+            }
+            free(volume->location);
+            volume->location = location;
+            volume->url = targets[number];
+        }
+    }
+    free(place);
+    return status;
+}
+
+static enum pd_status visit_target(struct pd_rebuild *r, size_t number, struct pd_error *err)
+{
+    struct visit v = {.r = r, .url = r->options->targets[number]};
+    bool again = false;
+    enum pd_status status = visit_library_again(r, number, &again, err);
+
+    if (status != PD_OK || again) {
+        return status;
+    }
+    status = pd_target_open(r->env, v.url, &v.target, err);
     if (status == PD_OK) {
         status = visit_all(&v, err);
     }
@@ -347,7 +399,7 @@ enum pd_status pd_rebuild_run(const struct pd_env *env, struct pd_catalog *catal
     memset(summary, 0, sizeof *summary);
     status = pd_rebuild_spool_open(&r, err);
     for (size_t i = 0; i < options->target_count && status == PD_OK; i++) {
-        status = visit_target(&r, options->targets[i], err);
+        status = visit_target(&r, i, err);
     }
     if (status == PD_OK) {
         status = pd_rebuild_record(&r, err);

@@ -224,6 +224,7 @@ static enum pd_status record_learned(struct reading *d, struct pd_verify_learned
     }
     toc->record_size = d->volume->label.block_size;
     status = pd_rebuild_dump_told(d->r, d->volume, row, &number, &fits, err);
+    d->volume->trouble = d->volume->trouble || !fits;
     if (status == PD_OK && fits && !d->r->dumps[number]->taken) {
         status = pd_rebuild_record_dump(d->r, d->volume, d->r->dumps[number], err);
     }

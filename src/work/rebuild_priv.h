@@ -20,7 +20,6 @@ enum pd_rebuild_file { PD_REBUILD_UNSEEN, PD_REBUILD_LISTED, PD_REBUILD_INDEX, P
 struct pd_rebuild_volume {
     const char *url; /* of the target */
     char *location;  /* the same, as the catalog knows places */
-    bool in_library;
     struct pd_label label;
     uint8_t *files; /* enum pd_rebuild_file, of each tape file */
     uint32_t file_count;
@@ -101,12 +100,12 @@ PD_MUST_USE enum pd_status pd_rebuild_dump_told(struct pd_rebuild *r,
                                                 bool *fits, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_rebuild_record(struct pd_rebuild *r, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_rebuild_record_dump(struct pd_rebuild *r,
-                                                  const struct pd_rebuild_volume *volume,
+                                                  struct pd_rebuild_volume *volume,
                                                   struct pd_rebuild_dump *dump,
                                                   struct pd_error *err);
 /* One copy of an archive, of a dump that is taken and a volume that has an id. */
 PD_MUST_USE enum pd_status
-pd_rebuild_record_copy(struct pd_rebuild *r, const struct pd_rebuild_volume *volume,
+pd_rebuild_record_copy(struct pd_rebuild *r, struct pd_rebuild_volume *volume,
                        const struct pd_rebuild_dump *dump, struct pd_toc *toc,
                        const struct pd_rebuild_entry *entry, bool is_same, struct pd_error *err);
 PD_MUST_USE enum pd_status pd_rebuild_end(struct pd_rebuild *r, struct pd_error *err);

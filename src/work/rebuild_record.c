@@ -109,9 +109,12 @@ enum pd_status pd_rebuild_dump_told(struct pd_rebuild *r, const struct pd_rebuil
 /* ---- into the catalog ---- */
 
 /* What became of what was told, with what it was. */
-static enum pd_status judge(struct pd_rebuild *r, const struct pd_rebuild_volume *volume,
+static enum pd_status judge(struct pd_rebuild *r, struct pd_rebuild_volume *volume,
                             const char *archive, const struct pd_heard *heard, struct pd_error *err)
 {
+    if (volume && (heard->as == PD_HEARD_CONTRADICTS || heard->as == PD_HEARD_LEFT_OUT)) {
+        volume->trouble = true;
+    }
     switch (heard->as) {
     case PD_HEARD_CONTRADICTS:
         return pd_rebuild_find(r, PD_REBUILD_CONTRADICTION, volume, archive, &heard->why, err);
@@ -202,7 +205,7 @@ static enum pd_status record_problem(void *arg, const struct pd_index_problem *p
     return pd_catalog_hear_problem(lines->r->catalog, lines->dump, &one, err);
 }
 
-enum pd_status pd_rebuild_record_dump(struct pd_rebuild *r, const struct pd_rebuild_volume *volume,
+enum pd_status pd_rebuild_record_dump(struct pd_rebuild *r, struct pd_rebuild_volume *volume,
                                       struct pd_rebuild_dump *dump, struct pd_error *err)
 {
     struct pd_heard heard = {.as = PD_HEARD_KNOWN};
@@ -224,7 +227,7 @@ enum pd_status pd_rebuild_record_dump(struct pd_rebuild *r, const struct pd_rebu
     return status == PD_OK ? judge(r, volume, dump->row.name, &heard, err) : status;
 }
 
-enum pd_status pd_rebuild_record_copy(struct pd_rebuild *r, const struct pd_rebuild_volume *volume,
+enum pd_status pd_rebuild_record_copy(struct pd_rebuild *r, struct pd_rebuild_volume *volume,
                                       const struct pd_rebuild_dump *dump, struct pd_toc *toc,
                                       const struct pd_rebuild_entry *entry, bool is_same,
                                       struct pd_error *err)
@@ -367,10 +370,11 @@ static enum pd_status record_entries(struct pd_rebuild *r, struct pd_error *err)
     for (size_t i = 0; i < r->entry_count && status == PD_OK; i++) {
         const struct pd_rebuild_entry *entry = r->entries[i];
         struct pd_rebuild_dump *dump = r->dumps[entry->dump];
-        const struct pd_rebuild_volume *volume = r->volumes[entry->volume];
+        struct pd_rebuild_volume *volume = r->volumes[entry->volume];
         uint64_t contradictions = r->summary->contradictions;
         bool same = says_the_same(before, entry);
         if (!dump->taken || volume->id == 0) {
+            volume->trouble = true;
             continue;
         }
         if (!same) {
@@ -426,13 +430,17 @@ static enum pd_status end_dump(struct pd_rebuild *r, struct pd_rebuild_dump *dum
     return status;
 }
 
-/* What was not understood, or not read, may not be written over, nor behind. */
+/* What was not understood, not read, or not recorded, may not be written over, nor behind; on a
+ * volume that the catalog knew, a run may even be writing it. */
 static enum pd_status end_volume(struct pd_rebuild *r, const struct pd_rebuild_volume *volume,
                                  struct pd_error *err)
 {
-    enum pd_status status = pd_catalog_hear_tape_files(r->catalog, volume->id, volume->file_count,
-                                                       pair_of(volume), err);
+    enum pd_status status = PD_OK;
 
+    if (volume->fresh || !volume->trouble) {
+        status = pd_catalog_hear_tape_files(r->catalog, volume->id, volume->file_count,
+                                            pair_of(volume), err);
+    }
     if (status == PD_OK && volume->trouble && volume->fresh) {
         pd_log_line(r->env->log, PD_LOG_WARN, "%s: retired, nothing will be appended to it",
                     volume->label.label);

@@ -170,6 +170,7 @@ static enum pd_status take_index(struct survey *s, uint32_t tape_file,
         }
     }
     if (!fits) {
+        s->volume->trouble = true;
         return PD_OK;
     }
     s->volume->pair = s->volume->pair ? s->volume->pair : index->info.pair;

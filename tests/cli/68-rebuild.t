@@ -1,6 +1,7 @@
 #!/bin/bash
 # The catalog anew, from volumes alone: it knows what the old one knew, but for what no medium can know.
 . "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/library.sh"
 
 S=$T/src
 mkdir -p "$S/sub/empty" "$S/more"
@@ -132,6 +133,22 @@ for kind in disk mock; do
     exits 0 "$kind: safe with both" $PD safe "$S/file1"
     consistent "$kind: with both"
 done
+
+# a library: its cartridges are read through one drive, and are the place of its copies at both
+begin library
+library_new lib 2 8 PD0003L6 CLN001L6 PD0001L6 PD0002L6 PD0004L6
+a=$(library_drive lib 0) b=$(library_drive lib 1)
+printf '[pool lib]\ncopy1 = mock:%s\ncopy2 = mock:%s\nchanger = cmd:%s\nblock-size = 64K\nbatch-size = 1M\n' \
+    "$T/lib.0" "$T/lib.1" "$T/lib.robot" >"$T/lib.conf"
+exits 0 "a dump in a library" $PD -c "$T/lib.conf" dump --pool lib --name one "$S"
+forget
+again 0 "from the library" "$a" "$b"
+told "two of the cartridges are volumes" '.new_volumes == 2 and .new_copies == 2 * .new_archives and .findings == []'
+equals "the catalog is what it was"
+silent err 'drive 1' "the other drive has not read them again"
+exits 0 "the next dump" $PD -c "$T/lib.conf" --json dump --pool lib --name two "$S"
+told "is appended to them" '[.copies[].volumes] == ["PD0001", "PD0002"]'
+consistent "in the library"
 
 # several pairs, three copies
 begin three
@@ -275,7 +292,11 @@ again 0 "a copy that the catalog knows as bad" "$a" "$b"
 exits 0 "show" $PD --json show one
 told "stays bad" '[.. | objects | select(.state? == "bad")] | length == 1'
 catalog_sql "UPDATE dump SET state = 'write'"
+catalog_sql "UPDATE volume SET tape_files = tape_files - 1"
+before=$(catalog_sql "SELECT tape_files FROM volume")
 again 1 "a dump that has not ended" "$a" "$b"
+same "$(catalog_sql "SELECT tape_files FROM volume" | tr '\n' ' ')" "$(tr '\n' ' ' <<<"$before")" \
+    "what that wrote is its own"
 told "is left to resume" '.findings[0].kind == "left-out" and (.findings[0].error.message | test("resume"))'
 
 # a catalog that lacks one dump
