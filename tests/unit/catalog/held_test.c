@@ -415,6 +415,8 @@ static void an_audit_knows_age_size_and_speed_of_each_copy(void **state)
     (void)cat_begin(c, t.dump, 4, t.volumes, 2, more[2]);
     (void)cat_archive(c, t.dump, 5, paths, 2, t.volumes, 1, given_up);
     cat_sql(c, "UPDATE copy SET state = 'bad', reason = 'given-up' WHERE tape_file = 5");
+    (void)cat_archive(c, t.dump, 6, paths, 2, t.volumes, 1, given_up);
+    cat_sql(c, "UPDATE copy SET state = 'bad', reason = 'replaced' WHERE tape_file = 6");
     row.copy_id = t.copies[0].id;
     cat_ok(c, pd_catalog_verification_add(c->catalog, &row, NULL, 0, &c->err));
     row.copy_id = more[0][0].id;
