@@ -313,7 +313,7 @@ def moments():
     if LONG:
         return [(moment, variant) for moment in range(4000) for variant in range(4)]
     rng = random.Random(SEED)
-    count = int(os.environ.get("CAMPAIGN_TRIALS", "24"))
+    count = int(os.environ.get("CAMPAIGN_TRIALS", "60"))
     return [(1.0, 0)] + [(rng.random(), i % 2) for i in range(count - 1)]
 
 
