@@ -283,14 +283,16 @@ static enum pd_status run(struct pd_dumping *d, struct pd_error *err)
     return status;
 }
 
-/* The last word on the dump. One that was broken off while it was written stays in that state: it can be
- * resumed. *recorded: the catalog has all of it. */
+/* The last word on the dump. One that was broken off while it was written stays in that state: it
+ * can be resumed, also where memory was short, which says nothing of the copies. *recorded: the
+ * catalog has all of it. */
 static enum pd_status close_row(struct pd_dumping *d, enum pd_status status, bool *recorded,
                                 struct pd_error *err)
 {
     struct pd_error late = PD_ERROR_INIT;
+    bool begun = d->goes_on || d->row->state >= PD_DUMP_WRITE;
     bool broken_off = status == PD_INTERRUPTED || pd_status_exit(status) == PD_EXIT_CATALOG ||
-                      ((d->goes_on || d->row->state >= PD_DUMP_WRITE) && !d->all_written);
+                      (begun && (!d->all_written || status == PD_NO_MEMORY));
 
     d->row->status = status;
     d->row->finished = pd_clock_utc(d->env->clock);
