@@ -142,30 +142,31 @@ static enum pd_status judge(const struct pd_copying_summary *s, struct pd_error 
 
 enum pd_status pd_copying_view(struct pd_face *face, const struct pd_args *args, const char *what,
                                struct pd_claim *claims, size_t count,
-                               struct pd_copying_options *options, struct pd_catalog *catalog,
+                               const struct pd_copying_options *asked, struct pd_catalog *catalog,
                                struct pd_error *err)
 {
     struct view view = {.face = face};
+    struct pd_copying_options options = *asked;
     struct pd_holding holding = {.begun = false};
     struct pd_copying_summary summary = {0};
     struct pd_error late = PD_ERROR_INIT;
     const char **at = NULL;
-    enum pd_status status = pd_args_all(args, "at", &at, &options->at_count, err);
+    enum pd_status status = pd_args_all(args, "at", &at, &options.at_count, err);
 
     if (status == PD_OK) {
         status = pd_holding_begin(face, catalog, what, claims, count, &holding, err);
     }
     if (status == PD_OK) {
-        options->at = at;
-        options->to = pd_args_get(args, "to");
-        options->label = pd_args_get(args, "label");
-        options->config = face->config;
-        options->run_id = holding.run.id;
-        options->on_result = show_result;
-        options->on_lost = show_lost;
-        options->on_avoided = show_avoided;
-        options->arg = &view;
-        view.in_place = options->in_place;
+        options.at = at;
+        options.to = pd_args_get(args, "to");
+        options.label = pd_args_get(args, "label");
+        options.config = face->config;
+        options.run_id = holding.run.id;
+        options.on_result = show_result;
+        options.on_lost = show_lost;
+        options.on_avoided = show_avoided;
+        options.arg = &view;
+        view.in_place = options.in_place;
         if (face->json) {
             view.archives = json_array();
             view.lost = json_array();
@@ -174,9 +175,9 @@ enum pd_status pd_copying_view(struct pd_face *face, const struct pd_args *args,
             json_object_set_new(face->json, "lost", view.lost);
             json_object_set_new(face->json, "avoided", view.avoided);
         }
-        status = pd_copying_run(&face->env, catalog, options, &summary, err);
+        status = pd_copying_run(&face->env, catalog, &options, &summary, err);
         if (status == PD_OK) {
-            show_summary(&view, options, &summary);
+            show_summary(&view, &options, &summary);
             status = judge(&summary, err);
         }
     }
