@@ -338,11 +338,12 @@ static enum pd_status add_files(struct pd_catalog *catalog, const struct archive
     enum pd_status status = pd_cat_run(
         catalog, err,
         "INSERT INTO archive (dump_id, seq, name, record_size, records, files, payload_bytes,"
-        " payload_files, manifest_offset, record_digests) VALUES (?,?,?,?,?,?,?,?,?,?)",
-        "iisiiiiiib", a->in->dump->id, (int64_t)toc->seq, toc->name, (int64_t)toc->record_size,
+        " payload_files, manifest_offset, record_digests, digest_algorithm)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        "iisiiiiiibs", a->in->dump->id, (int64_t)toc->seq, toc->name, (int64_t)toc->record_size,
         (int64_t)toc->record_count, (int64_t)toc->file_count, (int64_t)toc->payload_bytes,
         (int64_t)toc->payload_files, (int64_t)toc->manifest_offset, toc->records,
-        toc->record_count * sizeof *toc->records);
+        toc->record_count * sizeof *toc->records, pd_digest_alg_info(toc->alg)->name);
 
     if (status != PD_OK) {
         return status;

@@ -12,6 +12,7 @@
 struct shelf_copy {
     int64_t archive_id, dump_id;
     uint32_t tape_file;
+    enum pd_digest_alg alg;
     bool indexed;
 };
 
@@ -53,6 +54,7 @@ static enum pd_status take_archive(void *arg, const struct pd_archive_row *row,
     for (size_t i = 0; i < f->shelf->count; i++) {
         if (f->shelf->list[i].archive_id == row->id) {
             f->shelf->list[i].dump_id = f->dump_id;
+            f->shelf->list[i].alg = row->alg;
         }
     }
     return PD_OK;
@@ -119,7 +121,10 @@ static enum pd_status put_info(const struct indexing *ix, struct pd_tar_writer *
     enum pd_status status;
 
     for (size_t i = 0; i < ix->shelf->count; i++) {
-        info.archives += is_wanted(ix, i);
+        if (is_wanted(ix, i)) {
+            info.archives++;
+            info.alg = ix->shelf->list[i].alg; /* one for all archives of a dump */
+        }
     }
     snprintf(info.dump_name, sizeof info.dump_name, "%s", ix->dump->name);
     snprintf(info.dump_uuid, sizeof info.dump_uuid, "%s", ix->dump->uuid);

@@ -536,6 +536,8 @@ enum pd_status pd_verify_job_run(const struct pd_verify_job *job, struct pd_veri
     if (status != PD_OK || alg == tried || result->status == PD_INTERRUPTED)
         return status;
     pd_verify_result_release(result);
+    if (job->learned != NULL) /* the digests of the records come again */
+        pd_verify_learned_release(job->learned);
     return run_once(job, &alg, result, err);
 }
 
