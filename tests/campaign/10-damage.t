@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Random damage on either or both copies, on disks and on tapes: verify finds all of it, with the
-catalog and without; restore returns every file of which good records are left, and nothing wrong.
+catalog and without; restore returns every file of which good records are left, and nothing wrong; repair
+makes a whole volume of what is good on both.
 
 CAMPAIGN_TRIALS sets how many; CAMPAIGN_SEED where they begin; CAMPAIGN_ONLY=N makes trial N alone."""
 import os
@@ -245,6 +246,27 @@ def judge_restore(bed, must):
             demand(escaped(os.path.join(bed.src, path)) in named, "restore: does not name %r" % path)
 
 
+def judge_repair(bed, now, sound, copy):
+    """A new volume from what is good on both: whole if every record is somewhere, else never called so."""
+    target = os.path.join(bed.root, "c")
+    shutil.rmtree(target, ignore_errors=True)
+    os.mkdir(target)
+    code, answer, told = bed.run("repair", bed.labels[copy], "--to", "disk:" + target)
+    made = next(iter(oracle.volumes(target).values()), {})
+    found = {oracle.archive_name(records): records for number, records in made.items() if number}
+    for n, name in bed.archives.items():
+        pristine = bed.pristine[copy][n]
+        there = all(any(sound[c] and i < len(now[c].get(n, [])) and now[c][n][i] == record for c in (0, 1))
+                    for i, record in enumerate(pristine))
+        status = next((a["status"] for a in (answer or {}).get("archives", [])
+                       if a["archive"] == name), None)
+        demand(status != "ok" or found.get(name) == pristine, "repair: %s is ok, but not whole" % name)
+        demand(status == "ok" or not there, "repair: %s is %s, but all its records are there; exit %d; %s"
+               % (name, status, code, told[-800:]))
+        campaign.add("archives repaired", status == "ok")
+        demand(code != 0 or found.get(name) == pristine, "repair: exit 0, but %s is not whole" % name)
+
+
 def make(root):
     beds = {}
     for kinds in KINDS:
@@ -291,6 +313,7 @@ def work(beds, number):
             step()
         for copy in which:
             judge_alone(bed, bad, now, copy)
+        judge_repair(bed, now, sound, rng.choice(which))
         bed.reset_media()
         code, answer, _ = bed.run("catalog", "check")
         demand(code == 0, "catalog check: exit %d; %s" % (code, answer))
