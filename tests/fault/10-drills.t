@@ -8,14 +8,16 @@ for i in 1 2 3 4; do
     head -c 300000 /dev/urandom >"$T/src/file$i"
 done
 printf '[pairdump]\nstall-timeout = 500ms\n[retry default]\ntries = 1\n' >"$T/conf"
+sed 's/500ms/10s/' "$T/conf" >"$T/patient" # slow is not hung, on a busy machine too
 run=0
 
 # dump_with FAULT COPY KIND: the dump of every drill, in $T/$run
 dump_with() {
-    local url_a=$3:$T/$run/a url_b=$3:$T/$run/b
+    local url_a=$3:$T/$run/a url_b=$3:$T/$run/b conf=$T/conf
+    [[ $1 != *slow* ]] || conf=$T/patient
     mkdir "$T/$run" "$T/$run/a" "$T/$run/b" "$T/$run/state"
     [ "$2" = 1 ] && url_a=fault:$1:$url_a || url_b=fault:$1:$url_b
-    XDG_STATE_HOME=$T/$run/state timeout -s KILL 60 $PD -v -c "$T/conf" dump --name d \
+    XDG_STATE_HOME=$T/$run/state timeout -s KILL 60 $PD -v -c "$conf" dump --name d \
         --block-size 64K --batch-size 600K --to "$url_a" --to "$url_b" "$T/src" \
         >"$T/$run/out" 2>"$T/$run/err"
 }
