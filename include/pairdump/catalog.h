@@ -351,7 +351,7 @@ PD_MUST_USE enum pd_status pd_catalog_problems(struct pd_catalog *catalog, int64
 PD_MUST_USE enum pd_status pd_catalog_verifications(struct pd_catalog *catalog, int64_t copy_id,
                                                     int64_t volume_id, pd_verification_fn fn,
                                                     void *arg, struct pd_error *err);
-/* What an audit has to know of a copy that was written and not given up. */
+/* What an audit has to know of a copy that was written, and neither given up nor replaced. */
 struct pd_copy_age {
     int64_t id;
     enum pd_copy_state state;

@@ -245,8 +245,9 @@ enum pd_status pd_catalog_copy_ages(struct pd_catalog *catalog, int64_t volume_i
         " (SELECT MAX(w.finished - w.started) FROM verification w WHERE w.copy_id = c.id"
         " AND w.finished = c.changed AND w.status = 'ok' AND w.mode = 'full')"
         " FROM copy c JOIN archive a ON a.id = c.archive_id WHERE c.volume_id = ?"
-        " AND c.state <> 'writing' AND c.reason <> ? ORDER BY c.tape_file, c.id",
-        "is", volume_id, pd_status_name(PD_GIVEN_UP));
+        " AND c.state <> 'writing' AND c.reason <> ? AND c.reason <> ? ORDER BY c.tape_file,"
+        " c.id",
+        "iss", volume_id, pd_status_name(PD_GIVEN_UP), pd_status_name(PD_REPLACED));
 
     while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {
         int64_t took = pd_sql_int(stmt, 5);

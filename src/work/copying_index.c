@@ -111,12 +111,37 @@ static enum pd_status put_text(const struct indexing *ix, struct pd_tar_writer *
                        pd_clock_utc(ix->shelf->c->env->clock) / PD_NS_PER_S, err);
 }
 
+static enum pd_status take_problem(void *arg, const struct pd_problem *problem,
+                                   struct pd_error *err)
+{
+    return pd_index_line_of(problem, arg, err);
+}
+
+static enum pd_status encode_info(const struct indexing *ix, struct pd_index_info *info,
+                                  struct pd_buf *text, struct pd_error *err)
+{
+    struct pd_buf lines = PD_BUF_INIT;
+    enum pd_status status =
+        pd_catalog_problems(ix->shelf->c->catalog, ix->dump->id, take_problem, &lines, err);
+
+    pd_index_facts_of(ix->dump, &info->facts);
+    info->skipped = ix->dump->skipped;
+    info->problems = ix->dump->problems;
+    info->lines = lines.data;
+    if (status == PD_OK && pd_index_info_encode(info, text) != PD_OK) {
+        status = pd_error_memory(err, "index");
+    }
+    pd_buf_free(&lines);
+    return status;
+}
+
 static enum pd_status put_info(const struct indexing *ix, struct pd_tar_writer *tar,
                                struct pd_error *err)
 {
     struct pd_copying *c = ix->shelf->c;
     const struct pd_volume_row *volume = &pd_pool_copy(c->pool, 0)->volume;
-    struct pd_index_info info = {.created = pd_clock_utc(c->env->clock)};
+    struct pd_index_info info = {.created = pd_clock_utc(c->env->clock),
+                                 .pair = volume->pair};
     struct pd_buf text = PD_BUF_INIT;
     enum pd_status status;
 
@@ -130,7 +155,7 @@ static enum pd_status put_info(const struct indexing *ix, struct pd_tar_writer *
     snprintf(info.dump_uuid, sizeof info.dump_uuid, "%s", ix->dump->uuid);
     snprintf(info.label, sizeof info.label, "%s", volume->label);
     snprintf(info.volume_uuid, sizeof info.volume_uuid, "%s", volume->uuid);
-    status = pd_index_info_encode(&info, &text) == PD_OK ? PD_OK : pd_error_memory(err, "index");
+    status = encode_info(ix, &info, &text, err);
     if (status == PD_OK) {
         status = put_text(ix, tar, "index-info", &text, err);
     }

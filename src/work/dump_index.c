@@ -49,27 +49,13 @@ static enum pd_status put_archive(struct pd_dump_lane *l, const struct pd_dump_a
     return status;
 }
 
-void pd_dump_facts(const struct pd_dumping *d, struct pd_index_facts *out)
-{
-    const struct pd_dump_row *row = d->row;
-
-    memset(out, 0, sizeof *out);
-    snprintf(out->host, sizeof out->host, "%s", row->host);
-    snprintf(out->roots, sizeof out->roots, "%s", row->roots);
-    snprintf(out->pool, sizeof out->pool, "%s", row->pool);
-    snprintf(out->policy, sizeof out->policy, "%s", row->policy);
-    out->started = row->started;
-    out->copies = row->copies;
-    out->incremental = row->incremental;
-}
-
 /* Lanes tell of problems meanwhile. */
 static enum pd_status encode_info(struct pd_dumping *d, struct pd_index_info *info,
                                   struct pd_buf *text, struct pd_error *err)
 {
     enum pd_status status;
 
-    pd_dump_facts(d, &info->facts);
+    pd_index_facts_of(d->row, &info->facts);
     pthread_mutex_lock(&d->lock);
     info->skipped = d->row->skipped;
     info->problems = d->row->problems;

@@ -227,8 +227,6 @@ enum pd_status pd_dump_judge(struct pd_dumping *d);
 /* dump_index.c */
 /* Writes the index of the pair's archives to every live copy. A copy that refuses is degraded. */
 PD_MUST_USE enum pd_status pd_dump_write_indexes(struct pd_dump_lane *l, struct pd_error *err);
-/* What goes with its archives and indexes, so that a catalog can be made of these. */
-void pd_dump_facts(const struct pd_dumping *d, struct pd_index_facts *out);
 /* The index of a copy could not be written, or not be read back. */
 void pd_dump_lose_index(struct pd_dump_lane *l, size_t copy, const struct pd_error *why);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dump_priv.h"
+#include "index_out.h"
 
 enum pd_status pd_dump_take_problem(void *arg, const struct pd_problem *problem,
                                     struct pd_error *err)
@@ -38,30 +39,6 @@ enum pd_status pd_dump_take_problem(void *arg, const struct pd_problem *problem,
     return status;
 }
 
-/* Readers take an index-info.txt of up to 1 MiB. */
-#define LINES_MAX ((size_t)512 << 10)
-
-/* For the indexes to come. */
-static enum pd_status keep_line(struct pd_dumping *d, const struct pd_problem *problem,
-                                struct pd_error *err)
-{
-    const struct pd_index_problem line = {.path = problem->path,
-                                          .message = problem->message,
-                                          .status = problem->status,
-                                          .sys_errno = problem->sys_errno,
-                                          .archived = problem->archived};
-    size_t before = d->problem_lines.len;
-
-    if (pd_index_problem_encode(&line, &d->problem_lines) != PD_OK) {
-        return pd_error_memory(err, "problems");
-    }
-    if (d->problem_lines.len > LINES_MAX) {
-        d->problem_lines.len = before;
-        d->problem_lines.data[before] = '\0';
-    }
-    return PD_OK;
-}
-
 enum pd_status pd_dump_tell_problems(struct pd_dumping *d, const struct pd_dump_problems *problems,
                                      struct pd_error *err)
 {
@@ -77,7 +54,7 @@ enum pd_status pd_dump_tell_problems(struct pd_dumping *d, const struct pd_dump_
                                      .archived = one->archived};
         d->row->problems++;
         atomic_fetch_add(&d->env->progress->problems, 1);
-        status = keep_line(d, &problem, err);
+        status = pd_index_line_of(&problem, &d->problem_lines, err);
         if (status == PD_OK && d->options->on_problem) {
             status = d->options->on_problem(d->options->problem_arg, &problem, err);
         }

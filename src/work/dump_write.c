@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dump_sync.h"
+#include "index_out.h"
 #include "pairdump/encode.h"
 #include "pairdump/size.h"
 #include "pairdump/thread.h"
@@ -44,7 +45,7 @@ static enum pd_status produce(void *arg, struct pd_ring *ring, struct pd_error *
                                 .on_problem = pd_dump_take_problem,
                                 .problem_arg = &l->problems};
 
-    pd_dump_facts(l->d, &facts);
+    pd_index_facts_of(l->d->row, &facts);
     facts.host[0] = facts.roots[0] = '\0'; /* bag-info has them anyway */
     return pd_encode(&job, ring, 0, &w->toc, err);
 }

@@ -98,3 +98,35 @@ enum pd_status pd_index_out(const struct pd_env *env, struct pd_target *target,
     free(out.record);
     return status;
 }
+
+void pd_index_facts_of(const struct pd_dump_row *dump, struct pd_index_facts *out)
+{
+    memset(out, 0, sizeof *out);
+    snprintf(out->host, sizeof out->host, "%s", dump->host);
+    snprintf(out->roots, sizeof out->roots, "%s", dump->roots);
+    snprintf(out->pool, sizeof out->pool, "%s", dump->pool);
+    snprintf(out->policy, sizeof out->policy, "%s", dump->policy);
+    out->started = dump->started;
+    out->copies = dump->copies;
+    out->incremental = dump->incremental;
+}
+
+enum pd_status pd_index_line_of(const struct pd_problem *problem, struct pd_buf *lines,
+                                struct pd_error *err)
+{
+    const struct pd_index_problem line = {.path = problem->path,
+                                          .message = problem->message,
+                                          .status = problem->status,
+                                          .sys_errno = problem->sys_errno,
+                                          .archived = problem->archived};
+    size_t before = lines->len;
+
+    if (pd_index_problem_encode(&line, lines) != PD_OK) {
+        return pd_error_memory(err, "problems");
+    }
+    if (lines->len > PD_INDEX_LINES_MAX) {
+        lines->len = before;
+        lines->data[before] = '\0';
+    }
+    return PD_OK;
+}

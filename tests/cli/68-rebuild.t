@@ -372,4 +372,14 @@ for kind in disk mock; do
     exits 0 "$kind: dumps" $PD --json dumps
     told "$kind: the dump is not called whole" '.dumps[0].verdict == "truncated"'
 done
+# what was made by repair and copy tells as much of its dump
+begin mended
+exits 1 "a dump with a problem" $PD dump "${SMALL[@]}" --name one --to "disk:$D/a" --to "disk:$D/b" "$S" "$T/no %ne"
+exits 0 "is repaired" $PD repair PD100001 --to "disk:$D/c"
+known | grep -aEv '^(volume|copy)	' >"$T/old"
+lose
+again 0 "from the new volume alone" "disk:$D/c"
+known | grep -aEv '^(volume|copy)	' >"$T/new"
+ok "the dump, its files and problems are what they were" diff "$T/old" "$T/new"
+
 tap_done
