@@ -150,6 +150,31 @@ exits 0 "the next dump" $PD -c "$T/lib.conf" --json dump --pool lib --name two "
 told "is appended to them" '[.copies[].volumes] == ["PD0001", "PD0002"]'
 consistent "in the library"
 
+# other algorithms: from indexes, and from the archives alone
+for alg in sha512 sha3-256 blake2b512; do
+    begin "$alg"
+    a="disk:$D/a" b="disk:$D/b" c="mock:$D/c"
+    exits 0 "$alg: a dump" $PD dump "${SMALL[@]}" --digest "$alg" --name one --to "$a" --to "$b" --to "$c" "$S"
+    forget
+    again 0 "$alg: rebuild" "$a" "$b" "$c"
+    equals "$alg: the catalog is what it was"
+    consistent "$alg"
+    again 0 "$alg: a second time" "$a" "$b" "$c"
+    told "$alg: adds nothing" '.new_archives + .new_copies == 0 and .copies > 0'
+    exits 0 "$alg: verify" $PD verify
+    exits 0 "$alg: safe" $PD safe "$S/file1"
+    rm "$D"/[ab]/*/*.index.tar
+    lose
+    again 1 "$alg: without any index" "$a" "$b"
+    consistent "$alg, from archives"
+    exits 0 "$alg: verify by what was learned" $PD verify PD100001 PD200001
+    exits 0 "$alg: restore" $PD restore --all --to "$D/back"
+    ok "$alg: a file" cmp "$S/file7" "$D/back$S/file7"
+    again 0 "$alg: with an index of another copy" "$c"
+    exits 0 "$alg: verify all" $PD verify
+    consistent "$alg, with all"
+done
+
 # several pairs, three copies
 begin three
 a="disk:$D/a?capacity=1M" b="disk:$D/b?capacity=1M" c="mock:$D/c?capacity=1M"
