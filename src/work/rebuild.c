@@ -360,6 +360,10 @@ static enum pd_status judge(const struct pd_rebuild *r, struct pd_error *err)
     if (r->lost > 0) {
         return pd_error_set(err, PD_FAILED, 0, "%" PRIu64 " archives were left out", r->lost);
     }
+    if (s->left_out > 0 && s->copies == 0) {
+        return pd_error_set(err, PD_FAILED, 0,
+                            "%" PRIu64 " things were left out, and no copy taken", s->left_out);
+    }
     if (s->left_out > 0) {
         return pd_error_set(err, PD_DEGRADED, 0, "%" PRIu64 " things were left out", s->left_out);
     }

@@ -4,6 +4,8 @@
 
 #include "rebuild_priv.h"
 
+enum { GAP_MAX = 256 }; /* tape files that may be missing in a row */
+
 struct survey {
     struct pd_rebuild *r;
     struct pd_target *target;
@@ -233,6 +235,28 @@ static enum pd_status tell_unended(struct survey *s, uint64_t bytes, struct pd_e
     return leave_out(s, "", &why, err);
 }
 
+/* One tape file that is gone does not take the others with it: looks for those on a disk, one by
+ * one. *count: one more than the last number. */
+static enum pd_status count_files(struct survey *s, uint32_t *count, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    *count = 0;
+    for (uint32_t n = 0; n < *count + GAP_MAX && status == PD_OK; n++) {
+        struct pd_error why = PD_ERROR_INIT;
+        enum pd_status found = pd_target_open_file(s->target, n, &why);
+        if (found == PD_OK) {
+            (void)!pd_target_close_file(s->target, &why); /* only read from */
+            *count = n + 1;
+        } else if (pd_rebuild_ends(found)) {
+            *err = why;
+            return found;
+        }
+        status = pd_env_check(s->r->env, err);
+    }
+    return status;
+}
+
 /* From the end: an index says what lies before it, so only indexes are read. */
 enum pd_status pd_rebuild_survey(struct pd_rebuild *r, struct pd_target *target,
                                  struct pd_rebuild_volume *volume, size_t number,
@@ -243,9 +267,18 @@ enum pd_status pd_rebuild_survey(struct pd_rebuild *r, struct pd_target *target,
     struct pd_error why = PD_ERROR_INIT;
     enum pd_status status = pd_target_position(target, &position, &why);
 
-    if (status != PD_OK) {
+    if (pd_rebuild_ends(status)) {
         *err = why;
-        return pd_rebuild_ends(status) ? status : leave_out(&s, "", &why, err);
+        return status;
+    }
+    if (status != PD_OK) {
+        status = leave_out(&s, "", &why, err);
+        if (status == PD_OK && pd_target_caps(target).seeks_cheaply) {
+            status = count_files(&s, &position.file_count, err);
+        }
+        if (status != PD_OK || position.file_count <= 1) {
+            return status;
+        }
     }
     volume->file_count = position.file_count > 0 ? position.file_count : 1;
     volume->files = calloc(volume->file_count, sizeof *volume->files);

@@ -175,6 +175,24 @@ for alg in sha512 sha3-256 blake2b512; do
     consistent "$alg, with all"
 done
 
+# a tape file that is gone does not take the others with it
+begin gap
+a="disk:$D/a" b="disk:$D/b"
+exits 0 "a dump" $PD dump "${SMALL[@]}" --name one --to "$a" --to "$b" "$S"
+exits 0 "another behind it" $PD dump "${SMALL[@]}" --name two --to "$a" --to "$b" "$S/sub" "$S/file1"
+rm "$D"/[ab]/*/*-one.index.tar
+rm -rf "$XDG_STATE_HOME"
+again 1 "without the first index" "$a" "$b"
+told "the gap is named" 'any(.findings[]; .kind == "left-out" and (.error.message | test("is missing")))'
+told "both dumps are known" '.new_dumps == 2 and .read_whole > 2 and .new_copies == 2 * .new_archives'
+exits 6 "catalog check sees the gap" $PD catalog check
+exits 0 "verify all of it" $PD verify
+rm "$D"/[ab]/*/000[1-9]-*
+rm -rf "$XDG_STATE_HOME"
+mkdir "$D/a/PD100001/0005-x.tar"
+truncate -s 1M "$D/a/PD100001/0003-x.tar"
+again 3 "nothing that can be read is not called good" "$a"
+
 # several pairs, three copies
 begin three
 a="disk:$D/a?capacity=1M" b="disk:$D/b?capacity=1M" c="mock:$D/c?capacity=1M"
