@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "copying_priv.h"
+#include "pairdump/process.h"
+#include "pairdump/registry.h"
 #include "pairdump/size.h"
+#include "pairdump/space.h"
 
 /* ---- what the catalog has ---- */
 
@@ -133,13 +136,13 @@ static enum pd_status make_up_old(struct pd_copying *c, const char *label, struc
         if (status == PD_OK && c->old.pair == pair && c->old.replaces == 0) {
             snprintf(c->old.label, sizeof c->old.label, "%s", label);
             pd_uuid_make(c->env->rng, c->old.uuid);
-            c->old.id = 0;
+            c->old.id = PD_COPYING_MADE_UP;
             c->old.copy = (unsigned)(label[2] - '0');
             c->old.state = PD_VOLUME_RETIRED;
             c->old.location[0] = c->old.host[0] = c->old.medium[0] = '\0';
             c->old.used = c->old.tape_files = 0;
             c->old.last_written = c->old.last_verified = c->old.retain_until = 0;
-            return pd_catalog_volume_add(c->catalog, &c->old, err);
+            return PD_OK;
         }
     }
     memset(&c->old, 0, sizeof c->old);
@@ -399,6 +402,120 @@ static enum pd_status check_sizes(struct pd_copying *c, struct pd_error *err)
     return PD_OK;
 }
 
+/* ---- the place ---- */
+
+/* Has the volume, which is to stay, another copy of something that is to be written? */
+static bool is_other_copy(const struct pd_copying *c, const struct pd_volume_row *volume)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        size_t count = 0;
+        const struct pd_copying_row *rows = rows_of(c, c->items[i].archive.id, &count);
+        for (size_t r = 0; r < count && c->items[i].state == PD_COPYING_TODO; r++) {
+            if (rows[r].volume_id == volume->id && rows[r].copy != c->copy && !is_void(&rows[r])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* As for a dump: two copies in one folder are one, and on one file system a failure takes both. */
+static enum pd_status check_apart(const struct pd_copying *c, const char *to,
+                                  const struct pd_volume_row *other, struct pd_error *err)
+{
+    struct pd_space a, b;
+    struct pd_error why = PD_ERROR_INIT;
+    char *path = NULL;
+    enum pd_status status = pd_target_url_path(other->location, &path, err);
+
+    if (status == PD_OK && strcmp(path, to) == 0) {
+        status = pd_error_set(err, PD_USAGE, 0,
+                              "%s has copy %u on %s; a further copy needs another place", to,
+                              other->copy, other->label);
+    } else if (status == PD_OK && pd_space_of(to, &a, &why) == PD_OK &&
+               pd_space_of(path, &b, &why) == PD_OK && a.fs_id == b.fs_id) {
+        pd_log_line(c->env->log, PD_LOG_WARN,
+                    "%s and %s, with copy %u on %s, are on one file system: one failure takes both"
+                    " copies",
+                    to, path, other->copy, other->label);
+    }
+    free(path);
+    return status;
+}
+
+/* Drives hold one volume after the other; places of other hosts are others. */
+static enum pd_status check_place(const struct pd_copying *c, struct pd_error *err)
+{
+    char host[PD_HOST_TEXT];
+    char *to = NULL;
+    enum pd_status status = PD_OK;
+
+    if (!c->location || pd_target_url_exclusive(c->location)) {
+        return PD_OK;
+    }
+    pd_process_host(host);
+    status = pd_target_url_path(c->location, &to, err);
+    for (size_t i = 0; i < c->volume_count && status == PD_OK; i++) {
+        const struct pd_volume_row *volume = &c->volumes[i];
+        if (volume->id != c->old.id && volume->location[0] && strcmp(volume->host, host) == 0 &&
+            !pd_target_url_exclusive(volume->location) && is_other_copy(c, volume)) {
+            status = check_apart(c, to, volume, err);
+        }
+    }
+    free(to);
+    return status;
+}
+
+/* ---- the plan ---- */
+
+/* Nothing to do is no success where what was named counts no longer. */
+static enum pd_status check_named(const struct pd_copying *c, const struct named *named,
+                                  struct pd_error *err)
+{
+    for (size_t i = 0; i < c->volume_count; i++) {
+        const struct pd_volume_row *volume = &c->volumes[i];
+        bool asked = c->options->in_place && volume->id == c->old.id, counts = false;
+        enum pd_status why = PD_OK;
+        for (size_t n = 0; n < c->options->what_count && c->old.id == 0; n++) {
+            asked = asked || named->volumes[n] == volume->id;
+        }
+        for (size_t r = 0; r < c->row_count && asked; r++) {
+            bool own = c->rows[r].volume_id == volume->id;
+            why = own && why != PD_REPLACED ? c->rows[r].reason : why;
+            counts = counts || (own && !is_void(&c->rows[r]));
+        }
+        if (asked && !counts && why != PD_OK) {
+            return pd_error_set(err, why, 0, "nothing on %s counts any more", volume->label);
+        }
+    }
+    return PD_OK;
+}
+
+/* It gets its row when something is to be made in its place, and not for a slip of the pen. */
+static enum pd_status add_made_up(struct pd_copying *c, struct pd_error *err)
+{
+    if (c->old.id != PD_COPYING_MADE_UP) {
+        return PD_OK;
+    }
+    if (c->count == 0) {
+        return pd_error_set(err, PD_NOT_FOUND, 0,
+                            "no volume %s in the catalog, and its partners lack no copy on it",
+                            c->old.label);
+    }
+    c->old.id = PD_COPYING_MADE_UP;
+    return PD_OK;
+}
+
+static enum pd_status check_plan(struct pd_copying *c, struct pd_error *err)
+{
+    enum pd_status status = check_sizes(c, err);
+
+    if (status == PD_OK) {
+        status = check_place(c, err);
+    }
+    return status == PD_OK ? add_made_up(c, err) : status;
+}
+
 enum pd_status pd_copying_plan(struct pd_copying *c, struct pd_error *err)
 {
     struct named named = {NULL, NULL};
@@ -428,7 +545,10 @@ enum pd_status pd_copying_plan(struct pd_copying *c, struct pd_error *err)
             take_earlier(c, &c->items[i]);
         }
     }
+    if (status == PD_OK) {
+        status = check_named(c, &named, err);
+    }
     free(named.dumps);
     free(named.volumes);
-    return status == PD_OK ? check_sizes(c, err) : status;
+    return status == PD_OK ? check_plan(c, err) : status;
 }

@@ -13,6 +13,8 @@
 
 #define PD_COPYING_POOL "copies" /* of volumes that copy makes */
 
+enum { PD_COPYING_MADE_UP = -1 }; /* id of a volume that the catalog has no row of */
+
 enum pd_copying_state {
     PD_COPYING_TODO,
     PD_COPYING_WRITTEN, /* on a volume, and not read back */
@@ -49,7 +51,7 @@ struct pd_copying {
     struct pd_catalog *catalog;
     const struct pd_copying_options *options;
     struct pd_copying_summary *summary;
-    struct pd_volume_row old; /* to be replaced; id 0: none */
+    struct pd_volume_row old; /* to be replaced; id 0: none, PD_COPYING_MADE_UP: not known yet */
     unsigned copy;            /* number of the copies to make */
     uint64_t block_size;
     char *location; /* of the target, as the catalog has it */

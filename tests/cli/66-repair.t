@@ -61,6 +61,24 @@ exits 0 "the old ones may be given up" $PD volumes --scratch PD100001 PD200001
 exits 0 "that changes nothing" $PD safe "$T/src"
 exits 0 "and the catalog is true" $PD catalog check
 
+
+# ---- what there is no sense in, or no truth ----
+fresh place disk
+exits 2 "place: into the folder of the other copy" $PD repair PD100001 --to "disk:$b"
+says err "has copy 2 on PD200001; a further copy needs another place" "place: is refused"
+same "$(ls "$b")" PD200001 "place: nothing was made there"
+exits 2 "place: a third copy there, too" $PD copy place --to "disk:$a"
+exits 0 "place: into the folder of the old one" $PD repair PD100001 --to "disk:$a"
+says err "place-a and .*place-b, with copy 2 on PD200001, are on one file system" "place: one failure takes both"
+exits 2 "place: the other one, onto that" $PD repair PD200001 --to "disk:$a"
+exits 2 "place: a volume that never was" $PD repair PD300001 --to "disk:$to"
+says err "no volume PD300001 in the catalog" "place: is told"
+same "$($PD --json volumes | jq '.volumes | length')" 3 "place: and not made up"
+exits 3 "place: in place of one that is replaced" $PD repair --in-place PD100001
+says err "nothing on PD100001 counts any more" "place: there is nothing to mend"
+exits 3 "place: nor to copy" $PD copy PD100001 --to "disk:$to"
+healed place
+
 # ---- tapes, the old volume gone ----
 fresh tape mock
 rm "$a"/*.tap
