@@ -28,5 +28,7 @@ struct pd_env {
 
 /* PD_OK, or PD_INTERRUPTED with an error once the stop flag is set. */
 PD_MUST_USE enum pd_status pd_env_check(const struct pd_env *env, struct pd_error *err);
+/* Sleeps in a wait that has a limit of its own (progress.h: bounded). */
+void pd_env_rest(const struct pd_env *env, uint64_t ns);
 
 #endif

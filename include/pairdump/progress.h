@@ -34,6 +34,8 @@ struct pd_progress {
     atomic_uint_fast64_t problems;                /* source files not whole */
     atomic_uint_fast64_t hung; /* threads given up: while one may come back, nothing that it uses
                                   (env, libraries) may be torn down; the program ends by _exit */
+    atomic_uint_fast64_t bounded; /* waits under way that end by a limit of their own, as those for
+                                     a changer: no sign that a drive hangs */
 };
 
 void pd_progress_init(struct pd_progress *progress);

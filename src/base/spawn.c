@@ -331,9 +331,15 @@ enum pd_status pd_spawn_run(const struct pd_env *env, const struct pd_spawn *spa
         return pd_error_memory(err, "what a program says");
     }
     run.started = pd_clock_monotonic(env->clock); /* what it does before we look counts, too */
+    if (spawn->timeout_ns > 0) {
+        atomic_fetch_add(&env->progress->bounded, 1);
+    }
     status = start(&run, err);
     if (status == PD_OK) {
         status = see_through(&run, chunk, err);
+    }
+    if (spawn->timeout_ns > 0) {
+        atomic_fetch_sub(&env->progress->bounded, 1);
     }
     close_end(&run.fds[0]);
     close_end(&run.fds[1]);

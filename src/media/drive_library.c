@@ -315,7 +315,7 @@ static enum pd_status wait_ready(struct library *library, struct pd_error *err)
         status = pd_env_check(library->env, err);
         if (status != PD_OK)
             return status;
-        pd_clock_sleep(clock, POLL_NS);
+        pd_env_rest(library->env, POLL_NS);
     }
 }
 

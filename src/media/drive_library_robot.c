@@ -120,7 +120,7 @@ static enum pd_status wait_for_lock(struct pd_drive_library_robot *robot, struct
                                 robot->url, LOCK_MIN);
         status = pd_env_check(robot->env, err);
         if (status == PD_OK) {
-            pd_clock_sleep(clock, POLL_NS);
+            pd_env_rest(robot->env, POLL_NS);
             status = try_lock(robot, &ours, err);
         }
     }
@@ -167,7 +167,7 @@ static enum pd_status pause_a_while(const struct pd_drive_library_robot *robot,
     enum pd_status status = pd_env_check(robot->env, err);
 
     if (status == PD_OK)
-        pd_clock_sleep(robot->env->clock, robot->pause_ns);
+        pd_env_rest(robot->env, robot->pause_ns);
     return status == PD_OK ? pd_env_check(robot->env, err) : status;
 }
 

@@ -200,7 +200,7 @@ static enum pd_status wait_ready(struct pd_drive_st *st, struct mtget *state, st
         status = pd_env_check(st->env, err);
         if (status != PD_OK)
             return status;
-        pd_clock_sleep(st->env->clock, (uint64_t)PD_NS_PER_S);
+        pd_env_rest(st->env, (uint64_t)PD_NS_PER_S);
     }
     return pd_error_set(err, PD_NOT_READY, 0,
                         "the medium in %s did not become ready within %d s; look at the drive",

@@ -168,8 +168,9 @@ PD_MUST_USE enum pd_status pd_restore_volumes_open(struct pd_restore_volumes *vo
                                                    const struct pd_archive_row *archive,
                                                    struct pd_replica_copy **out, size_t *count,
                                                    struct pd_error *err);
-/* Opens a volume at url, or, NULL, wherever it is found; PD_HUNG when that takes the stall time.
- * asked: the operator was asked for it, so another one makes way. */
+/* Opens a volume at url, or, NULL, wherever it is found; PD_HUNG when that takes the
+ * stall time, waits for a changer not counted. asked: the operator was asked for it, so another one
+ * makes way. */
 PD_MUST_USE enum pd_status pd_restore_volume_open(const struct pd_restore_run *run,
                                                   const struct pd_volume_row *row, bool asked,
                                                   const char *url, struct pd_target **out,

@@ -6,6 +6,9 @@
 #include "pairdump/thread.h"
 #include "restore_priv.h"
 
+#define SLICE_NS       (UINT64_C(100) * 1000 * 1000) /* so soon a signal is seen */
+#define INTERRUPTED_NS (UINT64_C(5) * (uint64_t)PD_NS_PER_S)
+
 /* What the thread that finds and opens a volume and its owner share: a drive may hang in that, too, and
  * the thread then has all that it may still touch. */
 struct opener {
@@ -108,6 +111,34 @@ static enum pd_status new_opener(const struct pd_restore_run *run, const struct 
     return PD_OK;
 }
 
+/* A changer may take longer than any drive: what waits within a limit of its own does not hang. */
+static enum pd_status join_opener(const struct pd_env *env, struct pd_thread *thread,
+                                  struct pd_error *err)
+{
+    uint64_t since = pd_clock_monotonic(pd_clock_real()), limit = env->stall_ns;
+    bool stopping = false;
+    enum pd_status status;
+
+    while (!pd_thread_wait(thread, SLICE_NS)) {
+        uint64_t now = pd_clock_monotonic(pd_clock_real());
+
+        if (!stopping && pd_stop_requested(env->stop)) {
+            stopping = true;
+            limit = limit == 0 || limit > INTERRUPTED_NS ? INTERRUPTED_NS : limit;
+            since = now;
+        }
+        if (atomic_load(&env->progress->bounded) > 0)
+            since = now;
+        if (limit > 0 && now - since >= limit)
+            break;
+    }
+    status = pd_thread_join(&thread, 1, err); /* it has ended, or is given up */
+    if (status != PD_HUNG)
+        return status;
+    atomic_fetch_add(&env->progress->hung, 1);
+    return stopping ? pd_env_check(env, err) : status;
+}
+
 enum pd_status pd_restore_volume_open(const struct pd_restore_run *run,
                                       const struct pd_volume_row *row, bool asked,
                                       const char *url, struct pd_target **out,
@@ -126,9 +157,7 @@ enum pd_status pd_restore_volume_open(const struct pd_restore_run *run,
         drop_opener(opener);
         goto out;
     }
-    status = pd_thread_join(&thread, env->stall_ns, err);
-    if (status == PD_HUNG)
-        atomic_fetch_add(&env->progress->hung, 1);
+    status = join_opener(env, thread, err);
     if (status == PD_OK) {
         *out = opener->target;
         opener->target = NULL;

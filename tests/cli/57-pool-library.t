@@ -34,6 +34,12 @@ exits 0 "restore too" run restore --all --to "$T/r"
 ok "and gives everything back" diff -r "$T/src" "$T/r$T/src"
 same "slot 4 slot 5" "$(library_where lib PD0001L6) $(library_where lib PD0002L6)" \
     "everything is back in its slots"
+printf '[pairdump]\nstall-timeout = 1s\n' >>"$T/conf"
+sed -i '2i case "$*" in *load*) sleep 3 ;; esac' "$T/lib.robot"
+exits 0 "a changer that takes longer than a drive may hang" run restore --all --to "$T/r-slow"
+ok "is waited for" diff -r "$T/src" "$T/r-slow$T/src"
+sed -i 2d "$T/lib.robot"
+pool lib
 exits 0 "another dump is appended" run --json dump --name two "$T/src"
 same "PD0001 PD0002" "$(copy_of 0) $(copy_of 1)" "to the same pair"
 exits 0 "the catalog and the cartridges agree" run catalog check

@@ -58,6 +58,17 @@ says err "avoided this copy: .*\[late\]" "and the copy is named"
 restore 0 "mounting hangs" hasty disk $none "load@1=hang=600"
 says err "PD2.*\[hung\]" "and the volume is named"
 
+$PD -c "$T/patient" restore --dump on-disk --all --to "$T/r-int" --at "fault:load@1=hang=600:disk:$T/da" 2>"$T/err" &
+pid=$!
+until grep -qsx open /proc/$pid/task/*/comm || ! kill -0 $pid; do sleep 0.1; done
+kill -INT $pid
+(sleep 60 && kill -KILL $pid) 2>/dev/null & # far below the stall time, far above what it takes
+last=$!
+wait $pid
+same 130 $? "stopped while mounting hangs"
+kill $last 2>/dev/null
+ok "and nothing was restored" test ! -e "$T/r-int$T"
+
 # a drive that was not waited for at the end of an archive is opened again when it is needed
 third=$(echo "$T"/db/*/*-on-disk.0003.tar)
 cp "$third" "$T/kept"
