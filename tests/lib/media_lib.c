@@ -51,9 +51,11 @@ const struct pd_env *ml_env(void)
     static const volatile sig_atomic_t never;
     static const struct pd_stop stop = {.flag = &never};
     static struct pd_env env;
+    static struct pd_progress progress;
 
     env.clock = pd_clock_real();
     env.stop = &stop;
+    env.progress = &progress;
     return &env;
 }
 

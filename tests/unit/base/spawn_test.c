@@ -21,6 +21,7 @@
 /* A clock that sets the stop flag when it is looked at for the n-th time. */
 struct bed {
     struct pd_env env;
+    struct pd_progress progress;
     struct pd_clock clock;
     struct pd_stop stop;
     volatile sig_atomic_t flag;
@@ -48,6 +49,8 @@ static void bed_make(struct bed *bed)
     bed->stop.flag = &bed->flag;
     bed->env.clock = &bed->clock;
     bed->env.stop = &bed->stop;
+    pd_progress_init(&bed->progress);
+    bed->env.progress = &bed->progress;
     bed->started = pd_clock_monotonic(pd_clock_real());
 }
 

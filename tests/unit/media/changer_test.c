@@ -20,6 +20,7 @@
  */
 struct bed {
     struct pd_env env;
+    struct pd_progress progress;
     struct pd_clock clock;
     struct pd_stop stop;
     volatile sig_atomic_t flag;
@@ -75,6 +76,8 @@ static void bed_make(struct bed *bed, bool mtx)
     bed->stop.flag = &bed->flag;
     bed->env.clock = &bed->clock;
     bed->env.stop = &bed->stop;
+    pd_progress_init(&bed->progress);
+    bed->env.progress = &bed->progress;
     bed->dir = ml_folder();
     bed->state = ml_text("%s/library: a", bed->dir); /* colons and blanks are nothing special */
     bed->control = ml_text("%s.do", bed->state);

@@ -21,6 +21,7 @@
 /* Time passes by sleeping, which takes none, and while the robot hangs. */
 struct bed {
     struct pd_env env;
+    struct pd_progress progress;
     struct pd_clock clock;
     struct pd_stop stop;
     volatile sig_atomic_t flag;
@@ -216,6 +217,8 @@ static void set_up(struct bed *bed, const char *lines)
     bed->stop.flag = &bed->flag;
     bed->env.clock = &bed->clock;
     bed->env.stop = &bed->stop;
+    pd_progress_init(&bed->progress);
+    bed->env.progress = &bed->progress;
     OK(pd_log_new(hear, bed, PD_LOG_INFO, &bed->env.log, &err));
     bed->dir = ml_folder();
     bed->state = ml_text("%s/library", bed->dir);

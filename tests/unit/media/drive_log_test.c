@@ -116,6 +116,7 @@ struct bed {
     volatile sig_atomic_t stopped;
     struct pd_stop stop;
     struct pd_env env;
+    struct pd_progress progress;
 };
 
 static void say(const struct bed *bed, const char *script)
@@ -131,7 +132,9 @@ static int set_up(void **state)
 
     assert_non_null(bed);
     bed->stop.flag = &bed->stopped;
-    bed->env = (struct pd_env){.clock = pd_clock_real(), .stop = &bed->stop};
+    pd_progress_init(&bed->progress);
+    bed->env =
+        (struct pd_env){.clock = pd_clock_real(), .progress = &bed->progress, .stop = &bed->stop};
     bed->dir = ml_folder();
     bed->url = ml_text("fault:read@9=EIO:mock:%s?capacity=1M", bed->dir);
     bed->program = ml_text("%s/sg_logs", bed->dir);
