@@ -144,10 +144,16 @@ enum pd_status pd_copying_open(struct pd_copying *c, const struct pd_copying_ite
                                struct pd_copying_source *out, struct pd_error *err)
 {
     enum pd_status status = pd_catalog_toc(c->catalog, item->archive.id, &out->toc, err);
+    bool spare = false;
 
     if (status == PD_OK) {
-        status = pd_restore_volumes_open(c->restore.volumes, &item->archive, &out->copies,
-                                         &out->copy_count, err);
+        status = pd_restore_volumes_open(c->restore.volumes, &item->archive, false, &out->copies,
+                                         &out->copy_count, &spare, err);
+    }
+    if (status == PD_MISSING && spare) {
+        pd_error_clear(err);
+        status = pd_restore_volumes_open(c->restore.volumes, &item->archive, true, &out->copies,
+                                         &out->copy_count, &spare, err);
     }
     if (status == PD_OK) {
         status =

@@ -23,6 +23,8 @@ struct job {
     struct pd_replica_copy *copies;
     size_t copy_count;
     struct pd_replica *replica;
+    bool spare; /* copies that were replaced are left out, and can be asked yet, */
+    bool again; /* and there are files that need them */
     /* The stream that the reader takes bytes from. */
     uint64_t position;
     struct pd_tar_reader *reader;
@@ -320,6 +322,15 @@ static uint64_t data_of(const struct job *job, uint64_t i)
                : first;
 }
 
+/* Not settled yet: a copy that was replaced may have it. */
+static bool waits(struct job *job, enum pd_status status, const struct pd_restore_outcome *outcome)
+{
+    if (status == PD_OK || outcome->back || outcome->place || !job->spare)
+        return false;
+    job->again = true;
+    return true;
+}
+
 static enum pd_status restore_one(struct job *job, uint64_t i, struct pd_error *err)
 {
     const struct pd_toc_file *file = &job->toc.files[i];
@@ -340,7 +351,8 @@ static enum pd_status restore_one(struct job *job, uint64_t i, struct pd_error *
         *err = error;
         return status;
     }
-    settle(job, i, &outcome, status, &error);
+    if (!waits(job, status, &outcome))
+        settle(job, i, &outcome, status, &error);
     return PD_OK;
 }
 
@@ -439,14 +451,17 @@ static void close_stream(struct job *job)
     job->copy_count = 0;
 }
 
-/* The step that is tried again by policy; files settled before stay so. */
-static enum pd_status restore_step(void *arg, struct pd_error *err)
+/* What is not settled, from the copies at hand; replaced: from those that were replaced as well. */
+static enum pd_status restore_from(struct job *job, bool replaced, struct pd_error *err)
 {
-    struct job *job = arg;
     struct pd_error fault = PD_ERROR_INIT;
-    enum pd_status status = pd_restore_volumes_open(job->run->volumes, &job->part->archive,
-                                                    &job->copies, &job->copy_count, &fault);
+    enum pd_status status =
+        pd_restore_volumes_open(job->run->volumes, &job->part->archive, replaced, &job->copies,
+                                &job->copy_count, &job->spare, &fault);
 
+    job->again = status == PD_MISSING && job->spare;
+    if (job->again)
+        return PD_OK;
     if (status == PD_MISSING) {
         lose_all(job, &fault);
         return PD_OK;
@@ -461,6 +476,19 @@ static enum pd_status restore_step(void *arg, struct pd_error *err)
         status = restore_all(job, err);
     close_stream(job);
     return status;
+}
+
+/* The step that is tried again by policy; files settled before stay so. */
+static enum pd_status restore_step(void *arg, struct pd_error *err)
+{
+    struct job *job = arg;
+    enum pd_status status = restore_from(job, false, err);
+
+    if (status != PD_OK || !job->again)
+        return status;
+    for (uint64_t i = 0; i < job->toc.file_count; i++)
+        job->slots[i].fault = PD_OK;
+    return restore_from(job, true, err);
 }
 
 enum pd_status pd_restore_archive(struct pd_restore_run *run, const struct pd_restore_part *part,

@@ -163,10 +163,12 @@ PD_MUST_USE enum pd_status pd_restore_volumes_new(struct pd_restore_run *run,
                                                   struct pd_error *err);
 void pd_restore_volumes_free(struct pd_restore_volumes *volumes);
 /* Opens what it can of an archive's copies, the most trusted first; the others are reported as
- * avoided. PD_MISSING if none is left, naming why. Caller frees *out with free(3). */
+ * avoided. Without replaced, copies that others stand in for are left out, which *spare tells.
+ * PD_MISSING if none is left, naming why. Caller frees *out with free(3). */
 PD_MUST_USE enum pd_status pd_restore_volumes_open(struct pd_restore_volumes *volumes,
                                                    const struct pd_archive_row *archive,
-                                                   struct pd_replica_copy **out, size_t *count,
+                                                   bool replaced, struct pd_replica_copy **out,
+                                                   size_t *count, bool *spare,
                                                    struct pd_error *err);
 /* Opens a volume at url, or, NULL, wherever it is found; PD_HUNG when that takes the
  * stall time, waits for a changer not counted. asked: the operator was asked for it, so another one

@@ -111,18 +111,20 @@ static enum pd_status take_copy(void *arg, const struct pd_copy_row *row, struct
     return PD_OK;
 }
 
-/* A copy that was replaced is asked only when no other is known to be good. */
-static void leave_replaced(struct copies *copies)
+/* A copy that was replaced is asked only when no other is known to be good, or none was. True: some
+ * are left out. */
+static bool leave_replaced(struct copies *copies)
 {
-    size_t kept = 0;
+    size_t kept = 0, count = copies->count;
 
     if (copies->volumes->has_from || copies->count == 0 ||
         copies->rows[0].state != PD_COPY_VERIFIED)
-        return;
+        return false;
     for (size_t i = 0; i < copies->count; i++)
         if (copies->rows[i].reason != PD_REPLACED)
             copies->rows[kept++] = copies->rows[i];
     copies->count = kept;
+    return kept < count;
 }
 
 /* Verified copies first, bad ones last: each record is checked, so even those can help. */
@@ -333,8 +335,8 @@ static enum pd_status open_copies(struct pd_restore_volumes *volumes, const stru
 }
 
 enum pd_status pd_restore_volumes_open(struct pd_restore_volumes *volumes,
-                                       const struct pd_archive_row *archive,
-                                       struct pd_replica_copy **out, size_t *count,
+                                       const struct pd_archive_row *archive, bool replaced,
+                                       struct pd_replica_copy **out, size_t *count, bool *spare,
                                        struct pd_error *err)
 {
     struct copies copies = {.volumes = volumes};
@@ -343,6 +345,7 @@ enum pd_status pd_restore_volumes_open(struct pd_restore_volumes *volumes,
 
     *out = NULL;
     *count = 0;
+    *spare = false;
     status = pd_catalog_copies(volumes->run->catalog, archive->id, 0, take_copy, &copies, err);
     if (status != PD_OK)
         goto out;
@@ -354,7 +357,7 @@ enum pd_status pd_restore_volumes_open(struct pd_restore_volumes *volumes,
         goto out;
     }
     qsort(copies.rows, copies.count, sizeof(*copies.rows), compare_copies);
-    leave_replaced(&copies);
+    *spare = !replaced && leave_replaced(&copies);
     opened = calloc(copies.count, sizeof(*opened));
     if (opened == NULL) {
         status = pd_error_memory(err, "the copies");
@@ -365,7 +368,7 @@ enum pd_status pd_restore_volumes_open(struct pd_restore_volumes *volumes,
         make_way(volumes);
         status = open_copies(volumes, &copies, copies.count, reach, archive, opened, count, err);
     }
-    if (status == PD_OK && *count == 0 &&
+    if (status == PD_OK && *count == 0 && !*spare &&
         volumes->run->env->wait_ns > 0) /* none at hand: the best one is asked for */
         status = open_copies(volumes, &copies, 1, ask_for, archive, opened, count, err);
     if (status == PD_OK && *count == 0) {

@@ -182,4 +182,31 @@ flip "$(echo "$b"/*/0001-*)" 700000
 exits 3 "old: both that count are bad" $PD verify --dump old
 exits 0 "old: its record is good" $PD restore --dump old --all --to "$T/old-r"
 ok "old: all is back" diff -r "$T/src" "$T/old-r$T/src"
+
+# ---- what was replaced is not forgotten while it is there ----
+fresh gone disk
+exits 0 "gone: repair" $PD repair PD100001 --to "disk:$to"
+mv "$b" "$b.away"
+mv "$to" "$to.away"
+exits 0 "gone: the replaced volume alone is at hand" $PD restore --all --to "$T/gone-r1"
+ok "gone: all is back" diff -r "$T/src" "$T/gone-r1$T/src"
+mkdir "$T/gone-again"
+exits 0 "gone: a copy of it" $PD repair PD200001 --to "disk:$T/gone-again"
+rm -r "$T/gone-again"
+mv "$b.away" "$b"
+mv "$to.away" "$to"
+for file in "$b"/*/0001-* "$to"/*/0001-*; do
+    flip "$file" 600000
+done
+exits 0 "gone: a record is good on it alone" $PD restore --all --to "$T/gone-r2"
+ok "gone: all is back" diff -r "$T/src" "$T/gone-r2$T/src"
+exits 0 "gone: as a stream" bash -c '$0 --no-progress restore --all --to - >"$1"' "$PAIRDUMP" "$T/gone.tar"
+mkdir "$T/gone-r3"
+ok "gone: that is whole" tar -C "$T/gone-r3" -xf "$T/gone.tar"
+ok "gone: and right" diff -r "$T/src" "$T/gone-r3$T/src"
+for file in "$a"/*/0001-*; do
+    flip "$file" 600000
+done
+exits 3 "gone: a record is good nowhere" $PD restore --all --to "$T/gone-r4"
+same 1 "$(grep -c 'warning: .*/src/file' "$T/err")" "gone: one file is named, once"
 tap_done
