@@ -1,11 +1,13 @@
 #include "restore_priv.h"
 
-/* Paths are known by their XXH3-128: 128 bits tell records from one another, too. */
+/* Paths are known by their XXH3-128: 128 bits tell records from one another, too. Folders above a
+ * known path are known. */
 struct entry {
     struct pd_xxh128 key;
     uint32_t dump;
     bool used;
-    bool hides; /* it is no folder */
+    bool hides;   /* it is no folder */
+    bool implied; /* a folder, since something lies in it; itself it may come from an older dump */
 };
 
 struct pd_restore_newest {
@@ -81,31 +83,65 @@ static bool is_hidden(const struct pd_restore_newest *newest, uint32_t dump, con
     return false;
 }
 
-enum pd_status pd_restore_newest_take(struct pd_restore_newest *newest, uint32_t dump,
-                                      const struct pd_toc_file *file, bool *taken,
-                                      struct pd_error *err)
+static enum pd_status put(struct pd_restore_newest *newest, const struct entry *entry,
+                          struct pd_error *err)
 {
-    size_t len = strlen(file->path);
-    struct pd_xxh128 key;
-    struct entry *entry;
+    struct entry *place;
 
-    while (len > 1 && file->path[len - 1] == '/')
-        len--;
-    key = pd_record_digest(file->path, len);
-    *taken = false;
     if (newest->count * 4 >= newest->cap * 3) {
         enum pd_status status = grow(newest, err);
 
         if (status != PD_OK)
             return status;
     }
-    entry = find(newest->entries, newest->cap, &key);
-    if ((entry->used && entry->dump != dump) ||
-        (file->path[0] != '\0' && is_hidden(newest, dump, file->path)))
-        return PD_OK;
-    newest->count += !entry->used;
-    *entry =
-        (struct entry){.key = key, .dump = dump, .used = true, .hides = file->kind != PD_KIND_DIR};
-    *taken = true;
+    place = find(newest->entries, newest->cap, &entry->key);
+    newest->count += !place->used;
+    *place = *entry;
     return PD_OK;
+}
+
+/* From below: above one that is known all are. */
+static enum pd_status put_folders(struct pd_restore_newest *newest, uint32_t dump, const char *path,
+                                  size_t len, struct pd_error *err)
+{
+    enum pd_status status = PD_OK;
+
+    while (status == PD_OK) {
+        struct entry folder = {.dump = dump, .used = true, .implied = true};
+
+        while (len > 0 && path[len - 1] != '/')
+            len--;
+        while (len > 0 && path[len - 1] == '/')
+            len--;
+        folder.key = pd_record_digest(path, len);
+        if (len == 0 || find(newest->entries, newest->cap, &folder.key)->used)
+            break;
+        status = put(newest, &folder, err);
+    }
+    return status;
+}
+
+enum pd_status pd_restore_newest_take(struct pd_restore_newest *newest, uint32_t dump,
+                                      const struct pd_toc_file *file, bool *taken,
+                                      struct pd_error *err)
+{
+    size_t len = strlen(file->path);
+    struct entry own = {.dump = dump, .used = true, .hides = file->kind != PD_KIND_DIR};
+    const struct entry *known;
+    enum pd_status status;
+
+    while (len > 1 && file->path[len - 1] == '/')
+        len--;
+    own.key = pd_record_digest(file->path, len);
+    *taken = false;
+    known = find(newest->entries, newest->cap, &own.key);
+    if (known->used && known->dump != dump && (own.hides || !known->implied))
+        return PD_OK;
+    if (file->path[0] != '\0' && is_hidden(newest, dump, file->path))
+        return PD_OK;
+    status = put(newest, &own, err);
+    if (status == PD_OK)
+        status = put_folders(newest, dump, file->path, len, err);
+    *taken = status == PD_OK;
+    return status;
 }

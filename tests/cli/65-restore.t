@@ -241,4 +241,20 @@ rm -r "$D/b"
 exits 3 "and the other" bash -c "$PD restore --all --to - 2>'$D/err' >'$D/s.tar'"
 same "" "$(tar -tf "$D/s.tar")" "there is nothing in the stream"
 
+# ---- a folder that only what lies in it tells of, where an older dump has a file ----
+export XDG_STATE_HOME=$T/turned-state
+mkdir "$T/turned" "$T/turned-a" "$T/turned-b"
+to=(--to "disk:$T/turned-a" --to "disk:$T/turned-b")
+echo old >"$T/turned/path"
+exits 0 "a file" $PD dump --name was "${to[@]}" "$T/turned"
+rm "$T/turned/path"
+mkdir "$T/turned/path"
+echo new >"$T/turned/path/file"
+exits 0 "a folder that was not asked for" $PD dump --name is "${to[@]}" "$T/turned/path/file"
+exits 0 "both dumps" $PD restore --all --dump was --dump is --to "$T/turned-r"
+ok "the newer one counts" cmp "$T/turned/path/file" "$T/turned-r$T/turned/path/file"
+exits 0 "as a stream" bash -c "$PD restore --all --dump was --dump is --to - >'$T/turned.tar'"
+mkdir "$T/turned-x"
+ok "that can be unpacked" tar -C "$T/turned-x" -xf "$T/turned.tar"
+ok "with the newer one" cmp "$T/turned/path/file" "$T/turned-x$T/turned/path/file"
 tap_done
