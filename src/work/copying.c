@@ -493,6 +493,7 @@ static enum pd_status prepare(struct pd_copying *c, struct pd_error *err)
 
 static void release(struct pd_copying *c)
 {
+    pd_restore_seen_free(&c->restore);
     pd_restore_volumes_free(c->restore.volumes);
     for (size_t i = 0; i < c->index_count; i++) {
         pd_expect_release(c->indexes[i].expect);
