@@ -140,26 +140,39 @@ bool pd_copying_ends(enum pd_status status)
            pd_status_exit(status) == PD_EXIT_CATALOG;
 }
 
-enum pd_status pd_copying_open(struct pd_copying *c, const struct pd_copying_item *item,
-                               struct pd_copying_source *out, struct pd_error *err)
+static enum pd_status open_source(struct pd_copying *c, const struct pd_copying_item *item,
+                                  bool replaced, struct pd_copying_source *out,
+                                  struct pd_error *err)
 {
     enum pd_status status = pd_catalog_toc(c->catalog, item->archive.id, &out->toc, err);
-    bool spare = false;
 
     if (status == PD_OK) {
-        status = pd_restore_volumes_open(c->restore.volumes, &item->archive, false, &out->copies,
-                                         &out->copy_count, &spare, err);
-    }
-    if (status == PD_MISSING && spare) {
-        pd_error_clear(err);
-        status = pd_restore_volumes_open(c->restore.volumes, &item->archive, true, &out->copies,
-                                         &out->copy_count, &spare, err);
+        status = pd_restore_volumes_open(c->restore.volumes, &item->archive, replaced, &out->copies,
+                                         &out->copy_count, &out->spare, err);
     }
     if (status == PD_OK) {
         status =
             pd_replica_new(c->env, &out->toc, out->copies, out->copy_count, &out->replica, err);
     }
     return status;
+}
+
+/* From all copies, those that were replaced included. */
+static enum pd_status open_all(struct pd_copying *c, const struct pd_copying_item *item,
+                               struct pd_copying_source *out, struct pd_error *err)
+{
+    pd_copying_close(out);
+    *out = (struct pd_copying_source){.copies = NULL};
+    pd_error_clear(err);
+    return open_source(c, item, true, out, err);
+}
+
+enum pd_status pd_copying_open(struct pd_copying *c, const struct pd_copying_item *item,
+                               struct pd_copying_source *out, struct pd_error *err)
+{
+    enum pd_status status = open_source(c, item, false, out, err);
+
+    return status == PD_MISSING && out->spare ? open_all(c, item, out, err) : status;
 }
 
 void pd_copying_close(struct pd_copying_source *source)
@@ -251,6 +264,12 @@ enum pd_status pd_copying_archive(struct pd_copying *c, struct pd_copying_item *
     }
     if (status == PD_OK) {
         status = write_it(&p, &why);
+    }
+    if (status == PD_BAD_RECORD && p.source.spare) {
+        status = open_all(c, item, &p.source, &why);
+        if (status == PD_OK) {
+            status = write_it(&p, &why);
+        }
     }
     if (status == PD_BAD_RECORD) {
         status = pd_copying_lose(c, item, &p.source, p.at, &why, err);

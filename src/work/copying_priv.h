@@ -110,6 +110,7 @@ struct pd_copying_source {
     struct pd_replica_copy *copies;
     size_t copy_count;
     struct pd_replica *replica;
+    bool spare; /* copies that were replaced are left out */
 };
 PD_MUST_USE enum pd_status pd_copying_open(struct pd_copying *c, const struct pd_copying_item *item,
                                            struct pd_copying_source *out, struct pd_error *err);
