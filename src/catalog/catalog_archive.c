@@ -325,8 +325,9 @@ enum pd_status pd_catalog_missing_copies(struct pd_catalog *catalog, int64_t dum
     bool more = true;
     enum pd_status status = pd_cat_query(
         catalog, &stmt, err,
-        "SELECT COALESCE(SUM(lack), 0) FROM (SELECT d.copies - (SELECT COUNT(*) FROM copy c"
-        " WHERE c.archive_id = a.id AND c.reason NOT IN (?, ?)) AS lack,"
+        "SELECT COALESCE(SUM(lack), 0) FROM (SELECT d.copies -"
+        " (SELECT COUNT(DISTINCT c.copy) FROM copy c WHERE c.archive_id = a.id AND c.reason NOT IN "
+        "(?, ?)) AS lack,"
         " (SELECT COUNT(*) FROM copy c WHERE c.archive_id = a.id) AS had, d.copies AS wanted"
         " FROM archive a JOIN dump d ON d.id = a.dump_id WHERE ? = 0 OR d.id = ?) AS each_one"
         " WHERE lack > 0 AND (lack < wanted OR had = 0)",

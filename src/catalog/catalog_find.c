@@ -32,8 +32,10 @@ enum pd_status pd_cat_count_copies(struct pd_catalog *catalog, int64_t archive_i
         return PD_OK;
     }
     *counts = (struct pd_cat_counts){.archive_id = archive_id};
+    /* two of one number, of which media do not tell that one replaced the other, may lie at one
+     * place, and are one */
     status = pd_cat_query(catalog, &stmt, err,
-                          "SELECT state, COUNT(*), MIN(changed), MAX(changed) FROM copy"
+                          "SELECT state, COUNT(DISTINCT copy), MIN(changed), MAX(changed) FROM copy"
                           " WHERE archive_id = ? AND reason <> ? GROUP BY state",
                           "is", archive_id, pd_status_name(PD_REPLACED));
     while (status == PD_OK && (status = pd_sql_step(stmt, &more, err)) == PD_OK && more) {

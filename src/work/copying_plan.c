@@ -506,12 +506,35 @@ static enum pd_status add_made_up(struct pd_copying *c, struct pd_error *err)
     return PD_OK;
 }
 
+/* The copies that took the place of the old ones may be gone by now. */
+static enum pd_status check_heirs(const struct pd_copying *c, struct pd_error *err)
+{
+    for (size_t i = 0; i < c->row_count; i++) {
+        bool heir = c->rows[i].volume_id != c->old.id || c->rows[i].reason != PD_REPLACED;
+        size_t count = 0;
+        const struct pd_copying_row *rows = rows_of(c, c->rows[i].archive_id, &count);
+        for (size_t r = 0; r < count && !heir; r++) {
+            heir = rows[r].copy == c->old.copy && !is_void(&rows[r]);
+        }
+        if (!heir) {
+            return pd_error_set(err, PD_GIVEN_UP, 0,
+                                "what took the place of copies on %s was given up, too; copy its"
+                                " dumps instead",
+                                c->old.label);
+        }
+    }
+    return PD_OK;
+}
+
 static enum pd_status check_plan(struct pd_copying *c, struct pd_error *err)
 {
     enum pd_status status = check_sizes(c, err);
 
     if (status == PD_OK) {
         status = check_place(c, err);
+    }
+    if (status == PD_OK && c->old.id != 0) {
+        status = check_heirs(c, err);
     }
     return status == PD_OK ? add_made_up(c, err) : status;
 }

@@ -79,6 +79,19 @@ says err "nothing on PD100001 counts any more" "place: there is nothing to mend"
 exits 3 "place: nor to copy" $PD copy PD100001 --to "disk:$to"
 healed place
 
+# ---- the new one is given up, too ----
+fresh heir disk
+exits 0 "heir: repair" $PD repair PD100001 --to "disk:$to"
+exits 0 "heir: the new one is given up" $PD volumes --scratch PD100002
+exits 3 "heir: nothing stands in its place" $PD repair PD100001 --to "disk:$to"
+says err "what took the place .* was given up, too; copy its dumps instead" "heir: that is said"
+exits 1 "heir: safe" $PD safe "$T/src"
+mkdir "$T/heir-c"
+exits 0 "heir: so they are copied" $PD copy heir --to "disk:$T/heir-c"
+says out "^copy 1: 3 archives, 3 good" "heir: as copy 1"
+exits 0 "heir: verify" $PD verify --dump heir
+exits 0 "heir: catalog check" $PD catalog check
+
 # ---- tapes, the old volume gone ----
 fresh tape mock
 rm "$a"/*.tap

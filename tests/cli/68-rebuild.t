@@ -193,6 +193,25 @@ mkdir "$D/a/PD100001/0005-x.tar"
 truncate -s 1M "$D/a/PD100001/0003-x.tar"
 again 3 "nothing that can be read is not called good" "$a"
 
+# a volume and the one that was made in its place: two of one number are one copy
+begin heir
+a="disk:$D/a" b="disk:$D/b"
+exits 0 "a dump" $PD dump "${SMALL[@]}" --name one --to "$a" --to "$b" "$S"
+exits 0 "one volume is made anew, where it was" $PD repair PD100001 --to "$a"
+again 0 "the catalog knows all" "$a" "$b"
+told "nothing is new" '.new_volumes + .new_copies == 0'
+exits 0 "show" $PD show one
+same "$(grep -cE "on PD100001 .* bad .*replaced" "$T/out")" "$(grep -c "on PD100001 " "$T/out")" "what was replaced stays so"
+rm -rf "$XDG_STATE_HOME"
+again 0 "a new catalog, the other copy lost" "$a"
+exits 1 "verify misses the other" $PD --json verify
+told "it says so" '.missing > 0 and .bad == 0'
+exits 1 "nothing is safe in one folder" $PD safe "$S/file1"
+again 0 "the other copy is found" "$b"
+exits 0 "verify" $PD verify
+exits 0 "now it is safe" $PD safe "$S/file1"
+consistent "two of one number"
+
 # several pairs, three copies
 begin three
 a="disk:$D/a?capacity=1M" b="disk:$D/b?capacity=1M" c="mock:$D/c?capacity=1M"
