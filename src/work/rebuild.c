@@ -37,6 +37,7 @@ enum pd_status pd_rebuild_find(struct pd_rebuild *r, enum pd_rebuild_kind kind,
     *(kind == PD_REBUILD_CONTRADICTION ? &r->summary->contradictions
       : kind == PD_REBUILD_LEFT_OUT    ? &r->summary->left_out
                                        : &r->summary->lacking) += 1;
+    r->unread += kind == PD_REBUILD_LEFT_OUT && why->status != PD_HELD;
     pd_log_error(r->env->log, kind == PD_REBUILD_CONTRADICTION ? PD_LOG_ERROR : PD_LOG_WARN,
                  &found);
     return r->options->on_finding
@@ -360,7 +361,7 @@ static enum pd_status judge(const struct pd_rebuild *r, struct pd_error *err)
     if (r->lost > 0) {
         return pd_error_set(err, PD_FAILED, 0, "%" PRIu64 " archives were left out", r->lost);
     }
-    if (s->left_out > 0 && s->copies == 0) {
+    if (r->unread > 0 && s->copies == 0) {
         return pd_error_set(err, PD_FAILED, 0,
                             "%" PRIu64 " things were left out, and no copy taken", s->left_out);
     }
