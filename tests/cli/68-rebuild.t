@@ -212,6 +212,29 @@ exits 0 "verify" $PD verify
 exits 0 "now it is safe" $PD safe "$S/file1"
 consistent "two of one number"
 
+# copies that were made later tell as much of the dump as those that it wrote, and of its algorithm
+for alg in sha256 sha512; do
+    begin "later-$alg"
+    a="disk:$D/a" b="disk:$D/b" c="disk:$D/c"
+    mkdir "$D/d"
+    exits 1 "$alg: a dump with a problem" $PD dump "${SMALL[@]}" --digest "$alg" --name one --to "$a" --to "$b" "$S" "$T/no"
+    exits 0 "$alg: a third copy" $PD copy one --to "$c"
+    exits 0 "$alg: a new first one" $PD repair PD100001 --to "disk:$D/d"
+    exits 0 "$alg: they verify by themselves" $PD --catalog "sqlite:$T/none.db" verify --target "$c"
+    exits 0 "$alg: both" $PD --catalog "sqlite:$T/none.db" verify --target "disk:$D/d"
+    known | grep -a "^dump\|^problem\|^file\|^archive" >"$T/old"
+    for from in "$c" "disk:$D/d"; do
+        rm -rf "$XDG_STATE_HOME"
+        again 0 "$alg: from one of them" "$from"
+        ok "$alg: the dump is what it was" diff "$T/old" <(known | grep -a "^dump\|^problem\|^file\|^archive")
+        exits 1 "$alg: verify misses the other" $PD --json verify
+        told "$alg: it says so" '.missing > 0 and .bad == 0'
+    done
+    again 0 "$alg: from all" "$a" "$b" "$c"
+    consistent "$alg: all"
+    exits 0 "$alg: verify" $PD verify
+done
+
 # several pairs, three copies
 begin three
 a="disk:$D/a?capacity=1M" b="disk:$D/b?capacity=1M" c="mock:$D/c?capacity=1M"
