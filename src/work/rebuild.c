@@ -37,7 +37,6 @@ enum pd_status pd_rebuild_find(struct pd_rebuild *r, enum pd_rebuild_kind kind,
     *(kind == PD_REBUILD_CONTRADICTION ? &r->summary->contradictions
       : kind == PD_REBUILD_LEFT_OUT    ? &r->summary->left_out
                                        : &r->summary->lacking) += 1;
-    r->unread += kind == PD_REBUILD_LEFT_OUT && why->status != PD_HELD;
     pd_log_error(r->env->log, kind == PD_REBUILD_CONTRADICTION ? PD_LOG_ERROR : PD_LOG_WARN,
                  &found);
     return r->options->on_finding
@@ -179,6 +178,7 @@ static enum pd_status not_mounted(struct visit *v, const char *label, const stru
         pd_log_error(v->r->env->log, PD_LOG_NOTE, why);
         return PD_OK;
     }
+    v->r->unread++;
     pd_error_context(&named, label ? label : v->url, NULL, NULL);
     return pd_rebuild_find(v->r, PD_REBUILD_LEFT_OUT, NULL, NULL, &named, err);
 }

@@ -63,7 +63,7 @@ struct pd_rebuild {
     FILE *spool;
     uint64_t spooled; /* bytes */
     uint64_t lost;    /* archives left out of which the catalog has nothing */
-    uint64_t unread;  /* what was left out, but for what the catalog does not want */
+    uint64_t unread;  /* volumes and tape files of which nothing could be read */
 };
 
 /* Statuses that end the run, not only what is at hand. */

@@ -197,6 +197,7 @@ static enum pd_status read_index(struct survey *s, uint32_t tape_file, struct pd
     } else if (pd_rebuild_ends(status)) {
         *err = why;
     } else {
+        s->r->unread++;
         status = leave_out(s, "index", &why, err);
     }
     pd_verify_index_release(&index);
@@ -218,6 +219,7 @@ static enum pd_status look_at(struct survey *s, uint32_t tape_file, struct pd_er
     }
     if (status != PD_OK) {
         s->volume->files[tape_file] = PD_REBUILD_INDEX; /* nothing to be read there */
+        s->r->unread++;
         return leave_out(s, "", &why, err);
     }
     s->volume->files[tape_file] = PD_REBUILD_UNREAD;
@@ -272,6 +274,7 @@ enum pd_status pd_rebuild_survey(struct pd_rebuild *r, struct pd_target *target,
         return status;
     }
     if (status != PD_OK) {
+        r->unread++;
         status = leave_out(&s, "", &why, err);
         if (status == PD_OK && pd_target_caps(target).seeks_cheaply) {
             status = count_files(&s, &position.file_count, err);

@@ -181,14 +181,14 @@ a="disk:$D/a" b="disk:$D/b"
 exits 0 "a dump" $PD dump "${SMALL[@]}" --name one --to "$a" --to "$b" "$S"
 exits 0 "another behind it" $PD dump "${SMALL[@]}" --name two --to "$a" --to "$b" "$S/sub" "$S/file1"
 rm "$D"/[ab]/*/*-one.index.tar
-rm -rf "$XDG_STATE_HOME"
+lose
 again 1 "without the first index" "$a" "$b"
 told "the gap is named" 'any(.findings[]; .kind == "left-out" and (.error.message | test("is missing")))'
 told "both dumps are known" '.new_dumps == 2 and .read_whole > 2 and .new_copies == 2 * .new_archives'
 exits 6 "catalog check sees the gap" $PD catalog check
 exits 0 "verify all of it" $PD verify
 rm "$D"/[ab]/*/000[1-9]-*
-rm -rf "$XDG_STATE_HOME"
+lose
 mkdir "$D/a/PD100001/0005-x.tar"
 truncate -s 1M "$D/a/PD100001/0003-x.tar"
 again 3 "nothing that can be read is not called good" "$a"
@@ -202,7 +202,7 @@ again 0 "the catalog knows all" "$a" "$b"
 told "nothing is new" '.new_volumes + .new_copies == 0'
 exits 0 "show" $PD show one
 same "$(grep -cE "on PD100001 .* bad .*replaced" "$T/out")" "$(grep -c "on PD100001 " "$T/out")" "what was replaced stays so"
-rm -rf "$XDG_STATE_HOME"
+lose
 again 0 "a new catalog, the other copy lost" "$a"
 exits 1 "verify misses the other" $PD --json verify
 told "it says so" '.missing > 0 and .bad == 0'
@@ -224,7 +224,7 @@ for alg in sha256 sha512; do
     exits 0 "$alg: both" $PD --catalog "sqlite:$T/none.db" verify --target "disk:$D/d"
     known | grep -a "^dump\|^problem\|^file\|^archive" >"$T/old"
     for from in "$c" "disk:$D/d"; do
-        rm -rf "$XDG_STATE_HOME"
+        lose
         again 0 "$alg: from one of them" "$from"
         ok "$alg: the dump is what it was" diff "$T/old" <(known | grep -a "^dump\|^problem\|^file\|^archive")
         exits 1 "$alg: verify misses the other" $PD --json verify
@@ -273,7 +273,6 @@ mend() {
     lose
     rm -rf "$D/a" "$D/b"
     cp -a "$D/c/a" "$D/c/b" "$D"
-    mkdir "$XDG_STATE_HOME"
 }
 rm "$D"/a/*/*.index.tar
 again 0 "without one index" "$a" "$b"
