@@ -300,6 +300,10 @@ PD_MUST_USE enum pd_status pd_catalog_copy_forget(struct pd_catalog *catalog, in
  * count neither as copies nor as bad ones, whatever is found out about them. */
 PD_MUST_USE enum pd_status pd_catalog_copy_replaces(struct pd_catalog *catalog, int64_t copy_id,
                                                     int64_t volume_id, struct pd_error *err);
+/* A record of the archive was found good nowhere: verified copies count as written, and nothing of
+ * it as safe, until they are read back again. */
+PD_MUST_USE enum pd_status pd_catalog_copies_doubt(struct pd_catalog *catalog, int64_t archive_id,
+                                                   struct pd_error *err);
 
 /* ---- reading; callbacks return PD_OK to go on ---- */
 

@@ -169,3 +169,19 @@ enum pd_status pd_catalog_copy_replaces(struct pd_catalog *catalog, int64_t copy
 
     return pd_cat_transaction(catalog, PD_CAT_REPEAT, replace, &replacing, err);
 }
+
+static enum pd_status doubt(struct pd_catalog *catalog, void *arg, struct pd_error *err)
+{
+    return pd_cat_run(catalog, err,
+                      "UPDATE copy SET state = 'written', reason = ?, message = ?, changed = ?"
+                      " WHERE archive_id = ? AND state = 'verified'",
+                      "ssii", pd_status_name(PD_BAD_RECORD),
+                      "a record was good on no copy at hand; verify tells on which",
+                      pd_clock_utc(catalog->env->clock), *(const int64_t *)arg);
+}
+
+enum pd_status pd_catalog_copies_doubt(struct pd_catalog *catalog, int64_t archive_id,
+                                       struct pd_error *err)
+{
+    return pd_cat_transaction(catalog, PD_CAT_REPEAT, doubt, &archive_id, err);
+}

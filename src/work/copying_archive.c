@@ -116,6 +116,9 @@ enum pd_status pd_copying_lose(struct pd_copying *c, struct pd_copying_item *ite
         }
         status = pd_copying_beat(c, err);
     }
+    if (status == PD_OK) {
+        status = pd_catalog_copies_doubt(c->catalog, item->archive.id, err);
+    }
     if (status != PD_OK) {
         return status;
     }

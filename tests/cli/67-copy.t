@@ -52,6 +52,18 @@ exits 0 "with nothing but the third copies" $PD restore --dump one --all --to "$
 ok "all is back" diff -r "$T/src" "$T/r$T/src"
 rm -rf "$T/r"
 
+# ---- damage that nobody has seen before ----
+export XDG_STATE_HOME=$T/unseen-state
+mkdir "$T/ua" "$T/ub" "$T/uc"
+exits 0 "unseen: a dump" $PD dump --name u --block-size 64K --batch-size 1M --to "disk:$T/ua" --to "disk:$T/ub" "$T/src"
+flip "$(echo "$T"/ua/*/0001-*)" 300000
+flip "$(echo "$T"/ub/*/0001-*)" 300001
+exits 0 "unseen: the catalog does not know" $PD safe "$T/src"
+exits 3 "unseen: a record is good nowhere" $PD copy u --to "disk:$T/uc"
+exits 1 "unseen: now it does" $PD safe "$T/src"
+exits 0 "unseen: catalog check" $PD catalog check
+exits 3 "unseen: verify says which" $PD verify
+
 # ---- one to eight ----
 for n in 1 2 3 4 5 6 7 8; do
     export XDG_STATE_HOME=$T/n$n-state

@@ -89,7 +89,7 @@ flip "$fc" 500001
 exits 3 "a record is good nowhere" $PD --json repair --in-place PD100002
 ok "its files are named" jq -e '.lost | length >= 1 and all(.[]; .archive == "e.0001" and .record == 7 and (.file | test("/src/file")))' "$T/out"
 ok "the other one is mended" jq -e '.mended == 1' "$T/out"
-exits 1 "verify says so, too" $PD verify PD100002
+exits 3 "verify says so, too" $PD verify PD100002
 says out "BAD: 1 records" "one record is left"
 exits 0 "catalog check" $PD catalog check
 tap_done
