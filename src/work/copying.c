@@ -495,6 +495,7 @@ static void release(struct pd_copying *c)
 {
     pd_restore_seen_free(&c->restore);
     pd_restore_volumes_free(c->restore.volumes);
+    pd_restore_seen_free(&c->restore);
     for (size_t i = 0; i < c->index_count; i++) {
         pd_expect_release(c->indexes[i].expect);
     }
