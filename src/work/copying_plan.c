@@ -502,8 +502,8 @@ static enum pd_status add_made_up(struct pd_copying *c, struct pd_error *err)
                             "no volume %s in the catalog, and its partners lack no copy on it",
                             c->old.label);
     }
-    c->old.id = PD_COPYING_MADE_UP;
-    return PD_OK;
+    c->old.id = 0;
+    return pd_catalog_volume_add(c->catalog, &c->old, err);
 }
 
 /* The copies that took the place of the old ones may be gone by now. */
