@@ -493,7 +493,6 @@ static enum pd_status prepare(struct pd_copying *c, struct pd_error *err)
 
 static void release(struct pd_copying *c)
 {
-    pd_restore_seen_free(&c->restore);
     pd_restore_volumes_free(c->restore.volumes);
     pd_restore_seen_free(&c->restore);
     for (size_t i = 0; i < c->index_count; i++) {
