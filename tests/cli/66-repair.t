@@ -213,14 +213,12 @@ for file in "$b"/*/0001-* "$to"/*/0001-*; do
 done
 exits 0 "gone: a record is good on it alone" $PD restore --all --to "$T/gone-r2"
 ok "gone: all is back" diff -r "$T/src" "$T/gone-r2$T/src"
-mkdir "$T/gone-whole"
-cp "$XDG_STATE_HOME/pairdump/catalog.db" "$T/gone.db"
-exits 0 "gone: and a repair has it" $PD repair PD200003 --to "disk:$T/gone-whole"
-cp "$T/gone.db" "$XDG_STATE_HOME/pairdump/catalog.db"
-exits 0 "gone: as a stream" bash -c '$0 --no-progress restore --all --to - >"$1"' "$PAIRDUMP" "$T/gone.tar"
-mkdir "$T/gone-r3"
+exits 0 "gone: as a stream" bash -c "$PD restore --all --to - >'$T/gone.tar'"
+mkdir "$T/gone-r3" "$T/gone-whole"
 ok "gone: that is whole" tar -C "$T/gone-r3" -xf "$T/gone.tar"
 ok "gone: and right" diff -r "$T/src" "$T/gone-r3$T/src"
+exits 0 "gone: and a repair has it" $PD repair PD200003 --to "disk:$T/gone-whole"
+rm -r "$T/gone-whole"
 for file in "$a"/*/0001-*; do
     flip "$file" 600000
 done
